@@ -1,0 +1,3 @@
+//! Entry point: arguments and exit codes.
+
+fn main() {}
