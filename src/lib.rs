@@ -1,7 +1,12 @@
 //! infra-health: tells whether a video background-removal API can do its job.
 
+pub mod answers;
 pub mod check;
 pub mod clock;
 pub mod config;
 pub mod detail;
+pub mod monitor;
 pub mod reason;
+pub mod registry;
+pub mod snapshot;
+pub mod state;

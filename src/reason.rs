@@ -130,6 +130,10 @@ reasons! {
     PANICKED = "panicked", Transient,
         "the check's own code failed",
         "this is a bug in infra-health: report it with the log line that names the place";
+    /// The monitor's heartbeat is too old. Never a check's own result: liveness, readiness and the fold derive it.
+    MONITOR_STALLED = "monitor_stalled", Down,
+        "the monitor shows no sign of life",
+        "restart the process; report the bug with the last log lines before the stall";
     /// Many failures among the last runs of a passing check.
     INTERMITTENT = "intermittent", Warn,
         "fails now and then, not often enough in a row to count",

@@ -132,6 +132,9 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Every delay is spread by this fraction both ways.
+    pub const JITTER: f64 = 0.1;
+
     /// A result older than this is stale: 3 × interval + timeout.
     pub fn stale_after(&self) -> Duration {
         self.interval * 3 + self.timeout
