@@ -264,3 +264,6 @@ impl Snapshot {
         (0..self.checks.len()).filter(move |&index| !excluded.contains(index))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -180,3 +180,6 @@ fn fail(state: &mut State, run: &Run, class: Class, policy: &Policy) {
         state.verdict = Verdict::Failing;
     }
 }
+
+#[cfg(test)]
+mod tests;
