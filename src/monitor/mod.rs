@@ -27,6 +27,9 @@ use crate::snapshot::{Moment, Snapshot};
 pub use heartbeat::{Heartbeat, STALLED_AFTER, livez};
 pub use refresh::Refresh;
 
+/// Why the checks cannot be built.
+pub type BuildError = Box<dyn std::error::Error + Send + Sync>;
+
 /// What a monitor needs to start.
 pub struct Setup<B> {
     /// The checks, as far as they are known before they are built.
@@ -38,6 +41,7 @@ pub struct Setup<B> {
     /// The least distance of two refreshes.
     pub refresh_gap: Duration,
     /// Builds the checks and their client on the monitor's thread, so that answering need not wait for it.
+    /// An error ends the monitor.
     pub build: B,
     /// Called once a second with the heartbeat.
     pub on_beat: Box<dyn FnMut(Instant) + Send>,
@@ -70,7 +74,7 @@ pub struct Monitor {
 /// When the system gives no thread.
 pub fn start<B>(setup: Setup<B>) -> io::Result<Monitor>
 where
-    B: FnOnce() -> Registry + Send + 'static,
+    B: FnOnce() -> Result<Registry, BuildError> + Send + 'static,
 {
     let snapshot = Snapshot::starting(&setup.infos);
     let at = Moment {
@@ -106,11 +110,11 @@ where
 struct Parts<B> {
     publish_to: watch::Sender<Arc<Published>>,
     heartbeat: Heartbeat,
-    refresh_requests: watch::Receiver<u64>,
+    refresh_requests: watch::Receiver<Option<Instant>>,
     setup: Setup<B>,
 }
 
-impl<B: FnOnce() -> Registry> Parts<B> {
+impl<B: FnOnce() -> Result<Registry, BuildError>> Parts<B> {
     fn run(self, stopped: oneshot::Receiver<()>, end: oneshot::Sender<&'static str>) {
         let runtime = match tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -156,7 +160,14 @@ impl<B: FnOnce() -> Registry> Parts<B> {
         });
         // The publisher's first beat comes before the checks are built, which may take milliseconds.
         tokio::task::yield_now().await;
-        for (index, entry) in build().into_entries().into_iter().enumerate() {
+        let registry = match build() {
+            Ok(registry) => registry,
+            Err(error) => {
+                tracing::error!(%error, "the checks cannot be built");
+                return "checks";
+            }
+        };
+        for (index, entry) in registry.into_entries().into_iter().enumerate() {
             let name = entry.info.name;
             let runner = runner::Runner::new(
                 index,

@@ -23,6 +23,7 @@ impl World {
                 name,
                 about_this_process: name == "api",
                 reasons: &[],
+                timed: &[],
                 policy: Policy::default(),
             })
             .collect();

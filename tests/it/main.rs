@@ -1,0 +1,3 @@
+//! Behaviour of the service, one module a behaviour; one binary, linked once.
+
+mod monitor;
