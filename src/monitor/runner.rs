@@ -1,13 +1,11 @@
 //! One check, for ever: run, judge, report, wait.
 
-use std::sync::Arc;
-
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::schedule;
-use crate::check::{Context, Outcome};
-use crate::clock::{Clock, Now};
+use crate::check::Context;
+use crate::clock::Clock;
 use crate::registry::Entry;
 use crate::state::{self, Run, State};
 
@@ -69,7 +67,7 @@ impl Runner {
         let outcome = self.entry.run(&cx).await;
         let finished = self.clock.now();
         let retry_after = outcome.retry_after;
-        self.state = state::next(&self.state, record(outcome, started, finished), &policy);
+        self.state = state::next(&self.state, Run::finished(outcome, started, finished), &policy);
         let (delay, back_off) = schedule::after(&self.state, retry_after, &policy, fastrand::f64());
         self.state.next_at = Some(finished.plus(delay));
         self.state.back_off_until = back_off.map(|by| finished.plus(by));
@@ -101,14 +99,5 @@ impl Runner {
                 .state
                 .back_off_until
                 .is_none_or(|until| until.mono <= now)
-    }
-}
-
-fn record(outcome: Outcome<serde_json::Value>, started: Now, finished: Now) -> Run {
-    Run {
-        findings: outcome.findings.into(),
-        data: outcome.data.map(Arc::new),
-        at: finished,
-        latency: finished.mono.saturating_duration_since(started.mono),
     }
 }
