@@ -10,3 +10,4 @@ pub mod reason;
 pub mod registry;
 pub mod snapshot;
 pub mod state;
+pub mod supervise;
