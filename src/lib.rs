@@ -1,7 +1,9 @@
 //! infra-health: tells whether a video background-removal API can do its job.
 
 pub mod check;
+pub mod checks;
 pub mod clock;
 pub mod config;
 pub mod detail;
 pub mod reason;
+pub mod vitals;

@@ -134,6 +134,11 @@ reasons! {
     INTERMITTENT = "intermittent", Warn,
         "fails now and then, not often enough in a row to count",
         "compare the times in the log with the upstream's incidents and with this machine's network";
+    /// The supervisor's heartbeat is too old: derived by `/livez`, `/readyz` and the fold, never a
+    /// check's own result.
+    MONITOR_STALLED = "monitor_stalled", Down,
+        "the monitor of this service has stopped, so no result is fresh",
+        "restart the service and report the last log lines before the stop: this is a bug in infra-health or a starved machine";
 }
 
 /// What any check can report, besides its own.

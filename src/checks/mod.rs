@@ -1,0 +1,3 @@
+//! The checks.
+
+pub mod runpod;
