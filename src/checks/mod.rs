@@ -1,0 +1,5 @@
+//! The checks, and what they share for asking an upstream.
+
+pub mod client;
+
+pub mod setup;
