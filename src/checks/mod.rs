@@ -1,3 +1,7 @@
-//! The checks.
+//! The checks, and what they share for asking an upstream.
+
+pub mod client;
 
 pub mod runpod;
+
+pub mod setup;

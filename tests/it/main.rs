@@ -1,0 +1,12 @@
+//! Behaviour seen from outside, one module a subject; one binary, linked once.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a panic in a test's helper is the report"
+)]
+#![expect(
+    unreachable_pub,
+    reason = "support code is included by the sandbox example, too"
+)]
+
+mod client;
+mod support;
