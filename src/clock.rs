@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn an_advanced_clock_is_ahead_on_both_clocks() {
-        let hour = Duration::from_secs(3_600);
+        let hour = Duration::from_hours(1);
         let (now, later) = (
             Clock::default().now(),
             Clock::default().advanced(hour).now(),

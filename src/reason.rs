@@ -130,10 +130,11 @@ reasons! {
     PANICKED = "panicked", Transient,
         "the check's own code failed",
         "this is a bug in infra-health: report it with the log line that names the place";
-    /// Not by the API: a firewall in front of it. Reported by the checks that list it.
-    BLOCKED_BY_WAF = "blocked_by_waf", Refuted,
+    /// 403 of a firewall in front of the API, which says nothing about key or configuration. Reported by
+    /// the checks that list it.
+    BLOCKED_BY_WAF = "blocked_by_waf", Transient,
         "a web application firewall in front of the upstream blocked the call",
-        "allow this machine's egress address or the probe's User-Agent in that firewall, or configure the upstream's own host instead of a custom domain";
+        "this is not about the key: repeat the call with curl from this machine; then have its egress address and the probe's User-Agent allowed in that firewall, or configure the upstream's own host instead of a custom domain";
     /// Many failures among the last runs of a passing check.
     INTERMITTENT = "intermittent", Warn,
         "fails now and then, not often enough in a row to count",

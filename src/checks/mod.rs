@@ -2,6 +2,8 @@
 
 pub mod client;
 
+pub mod api;
+
 pub mod runpod;
 
 pub mod setup;

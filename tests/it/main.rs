@@ -8,5 +8,7 @@
     reason = "support code is included by the sandbox example, too"
 )]
 
+mod api;
 mod client;
+mod runpod;
 mod support;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::payload::{Jobs, Payload, Workers};
 
 /// The longest time that a row looks back.
-pub const WINDOW: Duration = Duration::from_secs(15 * 60);
+pub const WINDOW: Duration = Duration::from_mins(15);
 
 /// Samples closer than this are thinned, so that a history never holds more than 15 min / 1 s of them.
 const SPACING: Duration = Duration::from_secs(1);

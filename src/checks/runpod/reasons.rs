@@ -1,6 +1,6 @@
 //! What can be wrong with a RunPod endpoint, besides the common reasons.
 
-use crate::reason::{Reason, reasons};
+use crate::reason::{BLOCKED_BY_WAF, Reason, reasons};
 
 reasons! {
     /// B2: 401.
@@ -15,10 +15,6 @@ reasons! {
     ENDPOINT_NOT_FOUND = "endpoint_not_found", Refuted,
         "RunPod knows no endpoint with this id",
         "compare RUNPOD_ENDPOINT_ID with the id (not the name, not the template) on the endpoint's page in the RunPod console; it may have been deleted";
-    /// B3: 403 of the edge in front of RunPod.
-    BLOCKED_BY_WAF = "blocked_by_waf", Transient,
-        "the edge in front of RunPod blocked the call before RunPod saw it",
-        "this is not about the key: try the same call with curl from this machine; its address or a proxy on the way may be blocked, then ask RunPod's support";
     /// C3.
     WORKERS_CRASHING = "workers_crashing", Down,
         "jobs wait, no worker is up and workers crash",

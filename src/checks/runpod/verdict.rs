@@ -29,15 +29,15 @@ use crate::check::Finding;
 use crate::detail::Detail;
 use crate::reason::Reason;
 
-const CRASHING_FOR: Duration = Duration::from_secs(60);
-const THROTTLED_FOR: Duration = Duration::from_secs(120);
-const NO_WORKERS_FOR: Duration = Duration::from_secs(120);
+const CRASHING_FOR: Duration = Duration::from_mins(1);
+const THROTTLED_FOR: Duration = Duration::from_mins(2);
+const NO_WORKERS_FOR: Duration = Duration::from_mins(2);
 /// RunPod marks a worker unhealthy that has been initializing for 7 minutes.
-const COLD_START_FOR: Duration = Duration::from_secs(420);
-const NOT_DISPATCHED_FOR: Duration = Duration::from_secs(300);
-const UNHEALTHY_FOR: Duration = Duration::from_secs(120);
-const CONSTRAINED_FOR: Duration = Duration::from_secs(300);
-const RISING_FOR: Duration = Duration::from_secs(600);
+const COLD_START_FOR: Duration = Duration::from_mins(7);
+const NOT_DISPATCHED_FOR: Duration = Duration::from_mins(5);
+const UNHEALTHY_FOR: Duration = Duration::from_mins(2);
+const CONSTRAINED_FOR: Duration = Duration::from_mins(5);
+const RISING_FOR: Duration = Duration::from_mins(10);
 
 /// A ratio needs at least so many jobs…
 const FEWEST_JOBS: u64 = 10;
