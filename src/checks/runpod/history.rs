@@ -26,7 +26,7 @@ pub struct Sample {
     pub workers: Workers,
     /// Jobs by state.
     pub jobs: Jobs,
-    /// Runs without an answer since the sample before.
+    /// Runs without an answer since the sample before; the most in a row if one between was thinned out.
     unanswered: u32,
 }
 
@@ -43,10 +43,8 @@ impl History {
         let at = self.newest().map_or(at, |newest| newest.at.max(at));
         let mut unanswered = std::mem::take(&mut self.unanswered);
         if self.newest_is_crowded() {
-            unanswered += self
-                .samples
-                .pop_back()
-                .map_or(0, |thinned| thinned.unanswered);
+            let thinned = self.samples.pop_back();
+            unanswered = unanswered.max(thinned.map_or(0, |thinned| thinned.unanswered));
         }
         let Payload { workers, jobs } = *payload;
         self.samples.push_back(Sample {
@@ -200,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn thinning_keeps_the_count_of_unanswered_runs() {
+    fn thinning_keeps_the_most_unanswered_runs_in_a_row() {
         let start = Instant::now();
         let mut history = History::default();
         history.answered(start, &queued(1));

@@ -262,6 +262,73 @@ fn fit_states_stay_fit_and_have_a_note() {
     assert_eq!(notes(&History::default()), [""; 0]);
 }
 
+/// What lacks one condition of a row: the row that it must not meet, and the answer.
+fn near_misses() -> Vec<(&'static str, Payload)> {
+    let busy = |p: &mut Payload| {
+        p.workers.running = Some(1);
+        p.jobs.in_progress = Some(1);
+    };
+    vec![
+        ("workers_crashing", with(|p| p.workers.unhealthy = Some(1))),
+        (
+            "workers_crashing",
+            queued(|p| {
+                busy(p);
+                p.workers.unhealthy = Some(1);
+            }),
+        ),
+        (
+            "capacity_throttled",
+            queued(|p| (p.workers.throttled, p.workers.initializing) = (Some(1), Some(1))),
+        ),
+        (
+            "capacity_throttled",
+            with(|p| p.workers.throttled = Some(1)),
+        ),
+        ("no_workers", queued(|p| p.workers.throttled = Some(1))),
+        ("no_workers", zero()),
+        (
+            "cold_start_slow",
+            with(|p| p.workers.initializing = Some(1)),
+        ),
+        (
+            "cold_start_slow",
+            queued(|p| {
+                busy(p);
+                p.workers.initializing = Some(1);
+            }),
+        ),
+        ("jobs_not_dispatched", queued(busy)),
+        ("jobs_not_dispatched", with(|p| p.workers.running = Some(1))),
+        (
+            "workers_unhealthy",
+            queued(|p| p.workers.unhealthy = Some(1)),
+        ),
+        (
+            "capacity_constrained",
+            with(|p| {
+                busy(p);
+                p.workers.throttled = Some(1);
+            }),
+        ),
+        (
+            "capacity_constrained",
+            queued(|p| p.workers.throttled = Some(1)),
+        ),
+    ]
+}
+
+#[test]
+fn a_row_that_lacks_one_condition_never_fires() {
+    for (code, payload) in near_misses() {
+        let mut endpoint = Endpoint::new();
+        for _ in 0..40 {
+            let codes = endpoint.answers(payload);
+            assert!(!codes.contains(&code), "{code}: {payload:?}");
+        }
+    }
+}
+
 #[test]
 fn several_rows_are_all_listed_in_the_tables_order() {
     let payload = queued(|p| {
@@ -371,6 +438,11 @@ fn a_queue_that_grows_for_ten_minutes_warns() {
         queue_over_time((0..=40).rev(), 1).concat(),
         [""; 0],
         "falling"
+    );
+    assert_eq!(
+        queue_over_time((0..=20).map(|step| step + 50 * u64::from(step == 3)), 1).concat(),
+        [""; 0],
+        "a burst that has passed"
     );
 }
 
