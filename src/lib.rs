@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod check;
+pub mod checks;
 pub mod clock;
 pub mod config;
 pub mod detail;
@@ -11,3 +12,4 @@ pub mod registry;
 pub mod snapshot;
 pub mod state;
 pub mod supervise;
+pub mod vitals;
