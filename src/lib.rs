@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod check;
 pub mod checks;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod detail;
