@@ -2,4 +2,5 @@
 
 pub mod client;
 
+pub mod r2;
 pub mod setup;

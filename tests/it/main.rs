@@ -9,4 +9,5 @@
 )]
 
 mod client;
+mod r2;
 mod support;
