@@ -320,6 +320,7 @@ async fn a_200_that_is_no_listing() {
             "compressed",
             Response::new(200, LISTING).header("content-encoding", "gzip"),
         ),
+        ("part of a listing", Response::new(206, LISTING)),
         (
             "another 2xx",
             Response::new(204, "").header("content-length", "0"),
