@@ -12,4 +12,5 @@ mod api;
 mod client;
 mod monitor;
 mod runpod;
+mod r2;
 mod support;

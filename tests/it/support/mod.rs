@@ -1,3 +1,4 @@
 //! Stand-ins for upstreams.
 
 pub mod fixture;
+pub mod s3;
