@@ -54,12 +54,20 @@ pub struct Outcome<D> {
 impl<D> Outcome<D> {
     /// All is well.
     pub fn pass() -> Self {
-        Outcome { findings: Vec::new(), data: None, retry_after: None }
+        Outcome {
+            findings: Vec::new(),
+            data: None,
+            retry_after: None,
+        }
     }
 
     /// One finding and nothing else.
     pub fn of(finding: Finding) -> Self {
-        Outcome { findings: vec![finding], data: None, retry_after: None }
+        Outcome {
+            findings: vec![finding],
+            data: None,
+            retry_after: None,
+        }
     }
 
     /// The same with data.
@@ -77,7 +85,10 @@ impl<D> Outcome<D> {
 
 /// The finding that decides among several: the worst class, the first of equals.
 pub fn worst(findings: &[Finding]) -> Option<&Finding> {
-    findings.iter().rev().max_by_key(|finding| finding.reason.class)
+    findings
+        .iter()
+        .rev()
+        .max_by_key(|finding| finding.reason.class)
 }
 
 /// One reason and what it is about.
@@ -94,7 +105,11 @@ pub struct Finding {
 impl Finding {
     /// A reason without specifics.
     pub fn new(reason: &'static Reason) -> Self {
-        Finding { reason, subject: None, detail: Detail::default() }
+        Finding {
+            reason,
+            subject: None,
+            detail: Detail::default(),
+        }
     }
 
     /// The same about one of several parties.
@@ -157,6 +172,9 @@ mod tests {
         let finding = Finding::new(&TIMEOUT)
             .about(Label::new("main").unwrap())
             .detail(Detail::new().number(5).text(" s"));
-        assert_eq!(finding.message(), "main: did not answer within the timeout: 5 s");
+        assert_eq!(
+            finding.message(),
+            "main: did not answer within the timeout: 5 s"
+        );
     }
 }

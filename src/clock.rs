@@ -20,7 +20,10 @@ impl Now {
     /// This moment moved by `by` on both clocks.
     #[must_use]
     pub fn plus(self, by: Duration) -> Self {
-        Now { mono: self.mono + by, wall: self.wall + by }
+        Now {
+            mono: self.mono + by,
+            wall: self.wall + by,
+        }
     }
 }
 
@@ -33,7 +36,9 @@ pub struct Clock {
 impl Clock {
     /// A clock whose wall time is wrong by `offset` (positive: ahead).
     pub fn shifted(offset: time::Duration) -> Self {
-        Clock { wall_offset: offset }
+        Clock {
+            wall_offset: offset,
+        }
     }
 
     /// Reads both clocks.

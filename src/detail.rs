@@ -34,7 +34,8 @@ impl Detail {
     /// Appends a number.
     #[must_use]
     pub fn number(mut self, number: impl TryInto<i64>) -> Self {
-        self.0.push(Part::Number(number.try_into().unwrap_or(i64::MAX)));
+        self.0
+            .push(Part::Number(number.try_into().unwrap_or(i64::MAX)));
         self
     }
 
@@ -94,7 +95,9 @@ impl Label {
     pub fn new(text: impl Into<Cow<'static, str>>) -> Option<Self> {
         let text = text.into();
         let fits = (1..=128).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b));
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b));
         fits.then_some(Label(text))
     }
 

@@ -1,0 +1,3 @@
+//! The commands besides `serve`, one file each.
+
+pub mod probe;

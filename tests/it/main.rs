@@ -1,0 +1,12 @@
+//! Behaviour seen from outside, one module a subject; one binary, linked once.
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a panic in a test's helper is the report"
+)]
+
+mod serve_descriptors;
+mod serve_drain;
+mod serve_heads;
+mod serve_limits;
+mod support;
