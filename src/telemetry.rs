@@ -144,6 +144,7 @@ fn log_panic(info: &PanicHookInfo<'_>) {
 mod tests {
     use super::*;
     use std::sync::{Arc, Condvar, Mutex};
+    use std::time::Instant;
 
     const JSON: Log = Log {
         level: LevelFilter::DEBUG,
@@ -298,7 +299,9 @@ mod tests {
                 tracing::info!("line");
             }
             output.unblock();
+            let deadline = Instant::now() + Duration::from_secs(10);
             while output.text().lines().count() < QUEUED_LINES {
+                assert!(Instant::now() < deadline, "the writer goes on");
                 thread::yield_now();
             }
             tracing::info!("last");

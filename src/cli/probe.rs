@@ -27,24 +27,27 @@ pub fn default_target(server: &Server) -> SocketAddr {
 
 /// Asks `url`, or `/livez` at `default`, within 3 s; prints one line. Success is a 2xx.
 pub fn run(url: Option<&str>, default: SocketAddr) -> ExitCode {
-    let outcome = match url {
-        Some(url) => Target::parse(url),
-        None => Ok(Target::livez(default)),
-    }
-    .and_then(ask_in_time);
-    let (line, code) = match outcome {
-        Ok((target, status)) if (200..300).contains(&status) => {
-            (format!("ok: {target} answered {status}"), ExitCode::SUCCESS)
-        }
-        Ok((target, status)) => (
-            format!("failed: {target} answered {status}"),
-            ExitCode::FAILURE,
-        ),
-        Err(sentence) => (format!("failed: {sentence}"), ExitCode::FAILURE),
+    let (line, code) = match probe(url, default) {
+        Ok(line) => (format!("ok: {line}"), ExitCode::SUCCESS),
+        Err(line) => (format!("failed: {line}"), ExitCode::FAILURE),
     };
     // The exit code is the answer; a closed output does not change it.
     let _ = writeln!(io::stdout(), "{line}");
     code
+}
+
+fn probe(url: Option<&str>, default: SocketAddr) -> Result<String, String> {
+    let target = match url {
+        Some(url) => Target::parse(url)?,
+        None => Target::livez(default),
+    };
+    let status = ask_in_time(&target)?;
+    let line = format!("{target} answered {status}");
+    if (200..300).contains(&status) {
+        Ok(line)
+    } else {
+        Err(line)
+    }
 }
 
 /// What to ask. Shown without its query, which may hold a token.
@@ -117,14 +120,14 @@ impl Target {
 }
 
 /// Asks on a thread of its own, because a name's resolution cannot be given a deadline.
-fn ask_in_time(target: Target) -> Result<(Target, u16), String> {
+fn ask_in_time(target: &Target) -> Result<u16, String> {
     let (sender, receiver) = mpsc::channel();
     let asked = target.clone();
     thread::Builder::new()
         .spawn(move || sender.send(ask(&asked, Instant::now() + DEADLINE)))
         .map_err(|error| format!("cannot start a thread: {error}"))?;
     match receiver.recv_timeout(DEADLINE) {
-        Ok(Ok(status)) => Ok((target, status)),
+        Ok(Ok(status)) => Ok(status),
         Ok(Err(error)) => Err(format!("{target}: {error}")),
         Err(_) => Err(format!(
             "{target}: no answer within {} s",
@@ -207,18 +210,25 @@ mod tests {
     #[test]
     fn asks_livez_and_reads_the_status() {
         let (address, server) = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-        assert_eq!(run(None, address), ExitCode::SUCCESS);
+        let line = format!("http://{address}/livez answered 200");
+        assert_eq!(probe(None, address), Ok(line));
         let asked = server.join().unwrap();
         assert!(
             asked.starts_with("GET /livez HTTP/1.1\r\nHost: 127.0.0.1:"),
             "{asked}"
         );
+    }
+
+    #[test]
+    fn only_a_2xx_is_a_success() {
         let (address, _server) = answering(b"HTTP/1.1 503 Service Unavailable\r\n\r\n");
-        assert_eq!(run(None, address), ExitCode::FAILURE);
+        let line = format!("http://{address}/livez answered 503");
+        assert_eq!(probe(None, address), Err(line));
         let (address, server) = answering(b"HTTP/1.1 302 Found\r\nlocation: /\r\n\r\n");
+        let line = format!("http://{address}/a answered 302");
         assert_eq!(
-            run(Some(&format!("http://{address}/a?b=c")), address),
-            ExitCode::FAILURE
+            probe(Some(&format!("http://{address}/a?b=c")), address),
+            Err(line)
         );
         assert!(
             server
@@ -234,13 +244,13 @@ mod tests {
             .unwrap()
             .local_addr()
             .unwrap();
-        let error = ask_in_time(Target::livez(closed)).unwrap_err();
+        let error = probe(None, closed).unwrap_err();
         assert!(
             error.starts_with(&format!("http://{closed}/livez: ")),
             "{error}"
         );
         let (address, _server) = answering(b"SSH-2.0-x\r\n");
-        let error = ask_in_time(Target::livez(address)).unwrap_err();
+        let error = probe(None, address).unwrap_err();
         assert!(error.ends_with("the answer is not HTTP/1.1"), "{error}");
     }
 

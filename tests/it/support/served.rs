@@ -55,7 +55,7 @@ pub(crate) struct Served {
 
 /// Limits that no test reaches by accident.
 pub(crate) fn patient() -> Limits {
-    let long = Duration::from_secs(3600);
+    let long = Duration::from_hours(1);
     Limits {
         header_timeout: long,
         idle_timeout: long,
