@@ -90,6 +90,7 @@ pub async fn serve<H: Handler>(
     limits: Limits,
     drain: Drain,
 ) -> ServeReport {
+    let address = listener.local_addr().ok();
     let counters = Arc::new(Counters::default());
     let table = Arc::new(Table::new(limits, Arc::clone(&counters)));
     let _abort_on_drop = AbortOnDrop(Arc::clone(&table));
@@ -111,7 +112,7 @@ pub async fn serve<H: Handler>(
         never = table.sweep_forever(&drain) => match never {},
     }
     let report = counters.report();
-    report.log();
+    report.log(address);
     report
 }
 

@@ -1,6 +1,9 @@
 //! What happened to connections, by cause.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use tracing::field::display;
 
 /// Why the service ended a connection, other than after an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +68,9 @@ impl ServeReport {
         self.ended[cause as usize]
     }
 
-    pub(super) fn log(&self) {
+    pub(super) fn log(&self, listener: Option<SocketAddr>) {
         tracing::info!(
+            listener = listener.map(display),
             accepted = self.accepted,
             header_timeout = self.count(Cause::HeaderTimeout),
             idle = self.count(Cause::Idle),
