@@ -3,8 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use tracing::field::display;
-
 /// Why the service ended a connection, other than after an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
@@ -70,7 +68,7 @@ impl ServeReport {
 
     pub(super) fn log(&self, listener: Option<SocketAddr>) {
         tracing::info!(
-            listener = listener.map(display),
+            listener = listener.map(tracing::field::display),
             accepted = self.accepted,
             header_timeout = self.count(Cause::HeaderTimeout),
             idle = self.count(Cause::Idle),
