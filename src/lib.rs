@@ -14,3 +14,5 @@ pub mod snapshot;
 pub mod state;
 pub mod supervise;
 pub mod vitals;
+pub mod serve;
+pub mod telemetry;
