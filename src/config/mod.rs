@@ -44,7 +44,7 @@ use r2::R2Group;
 use raw::Raw;
 use reload::Opened;
 use runpod::RunPodGroup;
-use secret::Live;
+pub use secret::{ApiKeys, Current, Live};
 use secret_source::Source;
 use values::{Fault, Reader};
 
