@@ -39,7 +39,7 @@ pub struct ClientAddr {
 }
 
 impl ClientAddr {
-    /// Believes `trusted` proxies, given as IPv4 nets or IPv6 nets; none by default.
+    /// Believes the proxies in `trusted`; nets of IPv4 also hold for IPv4-mapped IPv6.
     pub fn new(trusted: Vec<IpNet>) -> Self {
         ClientAddr {
             trusted,
@@ -129,6 +129,8 @@ fn parse(entry: &[u8]) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use http::HeaderValue;
     use proptest::prelude::*;
 
@@ -255,11 +257,55 @@ mod tests {
             prop_assert!(!client.relayed);
         }
 
-        /// Whatever a trusted proxy sends, there is an answer and it is no trusted address but the proxy's or one listed.
+        /// Whatever a trusted proxy writes, the answer is an address that it wrote or else its own.
         #[test]
-        fn any_bytes_give_an_address(line in proptest::collection::vec(0x20_u8..=0x7e, 0..200)) {
-            let addresses = ClientAddr::new(nets(&["10.0.0.0/8"]));
-            prop_assert!(addresses.of(PROXY.parse().unwrap(), &listed(&[&line])).forwarded);
+        fn any_list_gives_an_address(line in "[0-9a-f.:, \\[\\]]{0,60}|([0-9]{1,3}\\.){3}[0-9]{1,3}(:[0-9]{1,6})?") {
+            let client = of(PROXY, &[&line]);
+            prop_assert!(client.forwarded);
+            let written = line.split(',').filter_map(|entry| parse(entry.trim().as_bytes()));
+            if client.relayed {
+                prop_assert_eq!(client.address, address("10.0.0.1"));
+            } else {
+                prop_assert!(written.into_iter().any(|entry| entry == client.address));
+            }
         }
+    }
+
+    /// A log in memory.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn warns_once_and_never_shows_the_header() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        let addresses = ClientAddr::new(nets(&["10.0.0.0/8"]));
+        tracing::subscriber::with_default(subscriber, || {
+            addresses.of(PROXY.parse().unwrap(), &listed(&[b"unknown"]));
+            for peer in ["192.0.2.1:80", "192.0.2.1:80", "192.0.2.2:80"] {
+                addresses.of(peer.parse().unwrap(), &listed(&[b"203.0.113.9"]));
+            }
+        });
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(
+            text.contains("WARN") && text.contains("peer=192.0.2.1"),
+            "{text}"
+        );
+        assert!(!text.contains("203.0.113.9"), "{text}");
     }
 }

@@ -168,13 +168,10 @@ impl RateLimiter {
 }
 
 /// Who counts as one: an IPv4 address, or the /64 that an IPv6 subscriber gets at least.
-fn prefix(address: IpAddr) -> (bool, u64) {
+fn prefix(address: IpAddr) -> (bool, u128) {
     match address.to_canonical() {
-        IpAddr::V4(v4) => (false, u64::from(v4.to_bits())),
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, e, f, g, h, ..] = v6.octets();
-            (true, u64::from_be_bytes([a, b, c, d, e, f, g, h]))
-        }
+        IpAddr::V4(v4) => (false, v4.to_bits().into()),
+        IpAddr::V6(v6) => (true, v6.to_bits() >> 64),
     }
 }
 

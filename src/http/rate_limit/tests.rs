@@ -223,14 +223,12 @@ fn refused_during_a_flood(attackers: u32) -> usize {
 
 #[test]
 fn a_flood_from_thousands_of_addresses_hardly_reaches_others() {
-    // Kept up by 100,000 requests a second. Expected: 5 in 10,000, all by equal tags... see below.
+    // Kept up by 100,000 requests a second; 1 expected, by an equal tag.
     let refused = refused_during_a_flood(2_000);
-    println!("2,000 attackers: {refused} of 10,000");
-    assert!(refused < 20);
-    // Kept up by 500,000 requests a second.
+    assert!(refused < 20, "{refused} of 10,000");
+    // Kept up by 500,000 requests a second; 50 expected, nearly all in full sets.
     let refused = refused_during_a_flood(10_000);
-    println!("10,000 attackers: {refused} of 10,000");
-    assert!(refused < 150);
+    assert!(refused < 150, "{refused} of 10,000");
 }
 
 #[test]
@@ -265,14 +263,11 @@ fn threads_together_get_exactly_the_quota() {
             let count = AtomicU32::new(0);
             let start = std::sync::Barrier::new(8);
             std::thread::scope(|scope| {
-                for thread in 0..8_u8 {
+                for _ in 0..8 {
                     let (limiter, count, start) = (&limiter, &count, &start);
                     scope.spawn(move || {
                         start.wait();
-                        for n in 0..1000_u16 {
-                            // Neighbours open and use other slots meanwhile.
-                            let [a, b] = n.to_be_bytes();
-                            limiter.check(Bucket::Client(direct([thread, a, b, 0])), now);
+                        for _ in 0..1000 {
                             let one = u32::from(allowed(limiter, bucket, now));
                             count.fetch_add(one, Ordering::Relaxed);
                         }
