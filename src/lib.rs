@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod detail;
+pub mod http;
 pub mod monitor;
 pub mod reason;
 pub mod registry;
