@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod check;
+pub mod checks;
 pub mod clock;
 pub mod config;
 pub mod detail;
@@ -10,3 +11,5 @@ pub mod reason;
 pub mod registry;
 pub mod snapshot;
 pub mod state;
+pub mod supervise;
+pub mod vitals;

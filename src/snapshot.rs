@@ -220,7 +220,10 @@ impl Snapshot {
 
     /// The set of the checks of these names; names of no check are left out.
     pub fn set_of(&self, names: &[String]) -> CheckSet {
-        names.iter().filter_map(|name| self.index_of(name)).fold(CheckSet::EMPTY, CheckSet::with)
+        names
+            .iter()
+            .filter_map(|name| self.index_of(name))
+            .fold(CheckSet::EMPTY, CheckSet::with)
     }
 
     /// The names, in order.

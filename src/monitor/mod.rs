@@ -16,13 +16,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::answers::{Options, Published, publish};
 use crate::clock::Clock;
 use crate::registry::{Info, Registry};
 use crate::snapshot::{Moment, Snapshot};
+use crate::supervise::Supervised;
 
 pub use heartbeat::{Heartbeat, STALLED_AFTER, livez};
 pub use refresh::Refresh;
@@ -151,13 +151,10 @@ impl<B: FnOnce() -> Result<Registry, BuildError>> Parts<B> {
             ..
         } = self.setup;
         let (results, collected) = mpsc::channel(64);
-        let mut tasks = JoinSet::new();
+        let mut tasks = Supervised::new();
         let publisher =
             publisher::Publisher::new(self.publish_to, options, self.heartbeat, clock, on_beat);
-        tasks.spawn(async move {
-            publisher.run(collected).await;
-            "publisher"
-        });
+        tasks.spawn("publisher", publisher.run(collected));
         // The publisher's first beat comes before the checks are built, which may take milliseconds.
         tokio::task::yield_now().await;
         let registry = match build() {
@@ -176,14 +173,8 @@ impl<B: FnOnce() -> Result<Registry, BuildError>> Parts<B> {
                 results.clone(),
                 self.refresh_requests.clone(),
             );
-            tasks.spawn(async move {
-                runner.run().await;
-                name
-            });
+            tasks.spawn(name, runner.run());
         }
-        match tasks.join_next().await {
-            Some(Ok(name)) => name,
-            _ => "monitor task",
-        }
+        tasks.first_end().await
     }
 }

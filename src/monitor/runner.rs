@@ -67,7 +67,11 @@ impl Runner {
         let outcome = self.entry.run(&cx).await;
         let finished = self.clock.now();
         let retry_after = outcome.retry_after;
-        self.state = state::next(&self.state, Run::finished(outcome, started, finished), &policy);
+        self.state = state::next(
+            &self.state,
+            Run::finished(outcome, started, finished),
+            &policy,
+        );
         let (delay, back_off) = schedule::after(&self.state, retry_after, &policy, fastrand::f64());
         self.state.next_at = Some(finished.plus(delay));
         self.state.back_off_until = back_off.map(|by| finished.plus(by));

@@ -1,3 +1,15 @@
-//! Behaviour of the service, one module a behaviour; one binary, linked once.
+//! Behaviour seen from outside, one module a subject; one binary, linked once.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a panic in a test's helper is the report"
+)]
+#![expect(
+    unreachable_pub,
+    reason = "support code is included by the sandbox example, too"
+)]
 
+mod api;
+mod client;
 mod monitor;
+mod runpod;
+mod support;

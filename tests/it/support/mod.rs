@@ -1,0 +1,3 @@
+//! Stand-ins for upstreams.
+
+pub mod fixture;
