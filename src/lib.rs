@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod check;
 pub mod checks;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod detail;
@@ -13,3 +14,5 @@ pub mod snapshot;
 pub mod state;
 pub mod supervise;
 pub mod vitals;
+pub mod serve;
+pub mod telemetry;

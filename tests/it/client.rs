@@ -123,6 +123,10 @@ async fn hanging_in_the_tls_handshake() {
     let fixture = Fixture::start(Reply::Hang).await.unwrap();
     let url = format!("https://{}", fixture.address());
     assert_eq!(get(&url, SHORT).await.unwrap_err(), Failure::Timeout);
+    // With time left it is the connection that failed, so that the remedy speaks of the network.
+    let failure = get(&url, PATIENCE).await.unwrap_err();
+    assert_eq!(failure, Failure::ConnectTimeout);
+    assert_eq!(failure.finding().reason, &CONNECT_ERROR);
 }
 
 #[tokio::test]
@@ -163,7 +167,13 @@ async fn too_large_with_and_without_a_length() {
     let fits = body_of(Response::new(200, vec![b'a'; BODY_LIMIT])).await;
     assert_eq!(fits.unwrap().len(), BODY_LIMIT);
     let announced = Response::new(200, "x").header("content-length", "9999999999");
+    let unannounced = [
+        b"HTTP/1.1 200 OK\r\n\r\n".to_vec(),
+        vec![b'a'; BODY_LIMIT + 1],
+    ]
+    .concat();
     for reply in [
+        Reply::Raw(unannounced),
         Reply::Endless(Response::new(200, "")),
         Response::new(200, vec![b'a'; BODY_LIMIT + 1]).into(),
         announced.into(),
@@ -314,6 +324,8 @@ async fn child(url: &str, bundle: &str) -> String {
         .args(["--exact", "client::as_a_child", "--ignored", "--nocapture"])
         .env("SSL_CERT_FILE", bundle)
         .env("SSL_CERT_DIR", "/nonexistent")
+        // Nothing listens there: a client that obeyed the environment would fail.
+        .envs(["ALL_PROXY", "HTTPS_PROXY", "https_proxy"].map(|name| (name, "http://127.0.0.1:9")))
         .env("CLIENT_TEST_URL", url);
     let output = tokio::task::spawn_blocking(move || command.output())
         .await

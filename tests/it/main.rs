@@ -1,5 +1,6 @@
 //! Behaviour seen from outside, one module a subject; one binary, linked once.
 #![expect(
+    clippy::expect_used,
     clippy::unwrap_used,
     reason = "a panic in a test's helper is the report"
 )]
@@ -11,5 +12,10 @@
 mod api;
 mod client;
 mod monitor;
+mod r2;
 mod runpod;
+mod serve_descriptors;
+mod serve_drain;
+mod serve_heads;
+mod serve_limits;
 mod support;
