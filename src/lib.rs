@@ -5,6 +5,7 @@ pub mod check;
 pub mod clock;
 pub mod config;
 pub mod detail;
+pub mod http;
 pub mod monitor;
 pub mod reason;
 pub mod registry;
