@@ -2,6 +2,8 @@
 
 pub mod answers;
 pub mod check;
+pub mod checks;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod detail;
@@ -9,5 +11,9 @@ pub mod http;
 pub mod monitor;
 pub mod reason;
 pub mod registry;
+pub mod serve;
 pub mod snapshot;
 pub mod state;
+pub mod supervise;
+pub mod telemetry;
+pub mod vitals;

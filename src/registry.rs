@@ -26,11 +26,24 @@ pub struct Info {
     pub about_this_process: bool,
     /// Its own reasons, besides the common ones.
     pub reasons: &'static [&'static Reason],
+    /// The reasons that take longer than one run to judge, and how long.
+    pub timed: &'static [(&'static Reason, Duration)],
     /// Pace and thresholds.
     pub policy: Policy,
 }
 
 impl Info {
+    /// What is known of `C` under `policy`.
+    pub fn of<C: Check>(policy: Policy) -> Self {
+        Info {
+            name: C::NAME,
+            about_this_process: C::ABOUT_THIS_PROCESS,
+            reasons: C::REASONS,
+            timed: C::TIMED,
+            policy,
+        }
+    }
+
     /// Every reason it can report.
     pub fn all_reasons(&self) -> impl Iterator<Item = &'static Reason> {
         COMMON.iter().chain(self.reasons).copied()
@@ -88,12 +101,7 @@ impl Registry {
         if self.entries.iter().any(|entry| entry.info.name == C::NAME) {
             return Err(DuplicateName(C::NAME));
         }
-        let info = Info {
-            name: C::NAME,
-            about_this_process: C::ABOUT_THIS_PROCESS,
-            reasons: C::REASONS,
-            policy,
-        };
+        let info = Info::of::<C>(policy);
         let runner = Box::new(Runner {
             check: make(),
             make,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::check::{Finding, worst};
+use crate::check::{Finding, Outcome, worst};
 use crate::clock::Now;
 use crate::config::Policy;
 use crate::reason::Class;
@@ -40,6 +40,16 @@ pub struct Run {
 }
 
 impl Run {
+    /// The record of a run that has just ended.
+    pub fn finished(outcome: Outcome<Value>, started: Now, finished: Now) -> Self {
+        Run {
+            findings: outcome.findings.into(),
+            data: outcome.data.map(Arc::new),
+            at: finished,
+            latency: finished.mono.saturating_duration_since(started.mono),
+        }
+    }
+
     /// The finding that decides.
     pub fn worst(&self) -> Option<&Finding> {
         worst(&self.findings)
@@ -180,3 +190,6 @@ fn fail(state: &mut State, run: &Run, class: Class, policy: &Policy) {
         state.verdict = Verdict::Failing;
     }
 }
+
+#[cfg(test)]
+mod tests;

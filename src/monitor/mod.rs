@@ -16,16 +16,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::answers::{Options, Published, publish};
 use crate::clock::Clock;
 use crate::registry::{Info, Registry};
 use crate::snapshot::{Moment, Snapshot};
+use crate::supervise::Supervised;
 
 pub use heartbeat::{Heartbeat, STALLED_AFTER, livez};
 pub use refresh::Refresh;
+
+/// Why the checks cannot be built.
+pub type BuildError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a monitor needs to start.
 pub struct Setup<B> {
@@ -38,6 +41,7 @@ pub struct Setup<B> {
     /// The least distance of two refreshes.
     pub refresh_gap: Duration,
     /// Builds the checks and their client on the monitor's thread, so that answering need not wait for it.
+    /// An error ends the monitor.
     pub build: B,
     /// Called once a second with the heartbeat.
     pub on_beat: Box<dyn FnMut(Instant) + Send>,
@@ -70,7 +74,7 @@ pub struct Monitor {
 /// When the system gives no thread.
 pub fn start<B>(setup: Setup<B>) -> io::Result<Monitor>
 where
-    B: FnOnce() -> Registry + Send + 'static,
+    B: FnOnce() -> Result<Registry, BuildError> + Send + 'static,
 {
     let snapshot = Snapshot::starting(&setup.infos);
     let at = Moment {
@@ -106,11 +110,11 @@ where
 struct Parts<B> {
     publish_to: watch::Sender<Arc<Published>>,
     heartbeat: Heartbeat,
-    refresh_requests: watch::Receiver<u64>,
+    refresh_requests: watch::Receiver<Option<Instant>>,
     setup: Setup<B>,
 }
 
-impl<B: FnOnce() -> Registry> Parts<B> {
+impl<B: FnOnce() -> Result<Registry, BuildError>> Parts<B> {
     fn run(self, stopped: oneshot::Receiver<()>, end: oneshot::Sender<&'static str>) {
         let runtime = match tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -147,16 +151,20 @@ impl<B: FnOnce() -> Registry> Parts<B> {
             ..
         } = self.setup;
         let (results, collected) = mpsc::channel(64);
-        let mut tasks = JoinSet::new();
+        let mut tasks = Supervised::new();
         let publisher =
             publisher::Publisher::new(self.publish_to, options, self.heartbeat, clock, on_beat);
-        tasks.spawn(async move {
-            publisher.run(collected).await;
-            "publisher"
-        });
+        tasks.spawn("publisher", publisher.run(collected));
         // The publisher's first beat comes before the checks are built, which may take milliseconds.
         tokio::task::yield_now().await;
-        for (index, entry) in build().into_entries().into_iter().enumerate() {
+        let registry = match build() {
+            Ok(registry) => registry,
+            Err(error) => {
+                tracing::error!(%error, "the checks cannot be built");
+                return "checks";
+            }
+        };
+        for (index, entry) in registry.into_entries().into_iter().enumerate() {
             let name = entry.info.name;
             let runner = runner::Runner::new(
                 index,
@@ -165,14 +173,8 @@ impl<B: FnOnce() -> Registry> Parts<B> {
                 results.clone(),
                 self.refresh_requests.clone(),
             );
-            tasks.spawn(async move {
-                runner.run().await;
-                name
-            });
+            tasks.spawn(name, runner.run());
         }
-        match tasks.join_next().await {
-            Some(Ok(name)) => name,
-            _ => "monitor task",
-        }
+        tasks.first_end().await
     }
 }

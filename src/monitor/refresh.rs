@@ -13,11 +13,12 @@ use crate::snapshot::{Checked, Snapshot};
 /// Asks all checks to run now.
 #[derive(Debug, Clone)]
 pub struct Refresh {
-    requests: Arc<watch::Sender<u64>>,
+    /// When the last fan-out was asked for.
+    requests: Arc<watch::Sender<Option<Instant>>>,
     published: watch::Receiver<Arc<Published>>,
     gap: Duration,
     base: Instant,
-    /// Milliseconds since `base` of the last fan-out's start, plus one; 0 before any.
+    /// Nanoseconds since `base` of the last fan-out's start, plus one; 0 before any.
     last: Arc<AtomicU64>,
 }
 
@@ -25,8 +26,8 @@ impl Refresh {
     pub(super) fn new(
         gap: Duration,
         published: watch::Receiver<Arc<Published>>,
-    ) -> (Self, watch::Receiver<u64>) {
-        let (requests, receiver) = watch::channel(0);
+    ) -> (Self, watch::Receiver<Option<Instant>>) {
+        let (requests, receiver) = watch::channel(None);
         let refresh = Refresh {
             requests: Arc::new(requests),
             published,
@@ -59,20 +60,21 @@ impl Refresh {
     }
 
     fn start_or_join(&self, now: Instant) -> Instant {
-        let millis =
-            |at: Instant| u64::try_from((at - self.base).as_millis()).unwrap_or(u64::MAX - 1) + 1;
-        let at = |stored: u64| self.base + Duration::from_millis(stored.saturating_sub(1));
+        let nanos =
+            |at: Instant| u64::try_from((at - self.base).as_nanos()).unwrap_or(u64::MAX - 1) + 1;
+        let at = |stored: u64| self.base + Duration::from_nanos(stored.saturating_sub(1));
         let last = self.last.load(Ordering::Acquire);
         if last != 0 && now.saturating_duration_since(at(last)) < self.gap {
             return at(last);
         }
         match self
             .last
-            .compare_exchange(last, millis(now), Ordering::AcqRel, Ordering::Acquire)
+            .compare_exchange(last, nanos(now), Ordering::AcqRel, Ordering::Acquire)
         {
             Ok(_) => {
-                self.requests.send_modify(|count| *count += 1);
-                at(millis(now))
+                let started = at(nanos(now));
+                self.requests.send_replace(Some(started));
+                started
             }
             // Somebody else has just started one.
             Err(other) => at(other),

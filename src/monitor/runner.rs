@@ -1,13 +1,11 @@
 //! One check, for ever: run, judge, report, wait.
 
-use std::sync::Arc;
-
 use tokio::sync::{mpsc, watch};
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use super::schedule;
-use crate::check::{Context, Outcome};
-use crate::clock::{Clock, Now};
+use crate::check::Context;
+use crate::clock::Clock;
 use crate::registry::Entry;
 use crate::state::{self, Run, State};
 
@@ -20,7 +18,7 @@ pub(super) struct Runner {
     clock: Clock,
     state: State,
     reports: mpsc::Sender<Report>,
-    refresh_requests: watch::Receiver<u64>,
+    refresh_requests: watch::Receiver<Option<Instant>>,
 }
 
 impl Runner {
@@ -29,7 +27,7 @@ impl Runner {
         entry: Entry,
         clock: Clock,
         reports: mpsc::Sender<Report>,
-        refresh_requests: watch::Receiver<u64>,
+        refresh_requests: watch::Receiver<Option<Instant>>,
     ) -> Self {
         Runner {
             index,
@@ -69,42 +67,41 @@ impl Runner {
         let outcome = self.entry.run(&cx).await;
         let finished = self.clock.now();
         let retry_after = outcome.retry_after;
-        self.state = state::next(&self.state, record(outcome, started, finished), &policy);
+        self.state = state::next(
+            &self.state,
+            Run::finished(outcome, started, finished),
+            &policy,
+        );
         let (delay, back_off) = schedule::after(&self.state, retry_after, &policy, fastrand::f64());
         self.state.next_at = Some(finished.plus(delay));
         self.state.back_off_until = back_off.map(|by| finished.plus(by));
     }
 
-    /// Until the next run is due, or a refresh asks for it and no back-off stands against it.
+    /// Until the next run is due, or a refresh asks for a newer result and no back-off stands against it.
     async fn wait(&mut self) -> Result<(), watch::error::RecvError> {
-        // Whoever asked while the run was under way is served by it.
-        self.refresh_requests.mark_unchanged();
         let due = self
             .state
             .next_at
             .map_or_else(|| self.clock.now().mono, |at| at.mono);
-        loop {
+        while !self.is_refresh_due() {
             tokio::select! {
                 () = sleep_until(due) => return Ok(()),
                 changed = self.refresh_requests.changed() => changed?,
             }
-            let now = self.clock.now().mono;
-            if self
+        }
+        Ok(())
+    }
+
+    /// Whether somebody asked for a result after the last run ended; who asked while a run was under way
+    /// is served by it.
+    fn is_refresh_due(&mut self) -> bool {
+        let asked = *self.refresh_requests.borrow_and_update();
+        let last = self.state.last.as_ref().map(|run| run.at.mono);
+        let now = self.clock.now().mono;
+        asked > last
+            && self
                 .state
                 .back_off_until
                 .is_none_or(|until| until.mono <= now)
-            {
-                return Ok(());
-            }
-        }
-    }
-}
-
-fn record(outcome: Outcome<serde_json::Value>, started: Now, finished: Now) -> Run {
-    Run {
-        findings: outcome.findings.into(),
-        data: outcome.data.map(Arc::new),
-        at: finished,
-        latency: finished.mono.saturating_duration_since(started.mono),
     }
 }
