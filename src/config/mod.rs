@@ -48,7 +48,7 @@ use pace::Pace;
 use r2::R2Group;
 use raw::Raw;
 use runpod::RunPodGroup;
-use secret::Live;
+pub use secret::{ApiKeys, Current, Live};
 use secret_source::Source;
 use upstreams::Upstreams;
 use values::{Fault, Reader};

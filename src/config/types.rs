@@ -132,7 +132,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The part of an interval by which a run may come later than the interval says.
+    /// Every delay is spread by this fraction both ways.
     pub const JITTER: f64 = 0.1;
 
     /// A result older than this is stale: 3 × interval + timeout.

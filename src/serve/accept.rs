@@ -1,0 +1,119 @@
+//! Accepting: for ever, whatever goes wrong, and to the last connection of the queue.
+
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep};
+
+/// Long enough for a connection to end and leave its descriptor, short enough not to be noticed.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
+/// Failures closer together than this are one episode.
+const EPISODE_GAP: Duration = Duration::from_mins(1);
+/// Accepts in a row before other tasks get their turn.
+const BATCH: usize = 64;
+
+/// Accepts until `end`.
+pub(super) async fn until(
+    listener: &TcpListener,
+    end: impl Future<Output = ()>,
+    open: &impl Fn(TcpStream, SocketAddr),
+) {
+    let mut end = pin!(end);
+    let mut trouble = Trouble::default();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut end => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => open(stream, peer),
+            Err(error) if is_the_connections_own(&error) => {}
+            Err(error) => trouble.pause(&error).await,
+        }
+    }
+}
+
+/// Accepts what the kernel has already completed, then closes the listener. Ends at `deadline` at the
+/// latest. tokio's own accept would ask the kernel only after an event; here the kernel is the judge.
+pub(super) async fn rest(
+    listener: TcpListener,
+    deadline: Instant,
+    open: &impl Fn(TcpStream, SocketAddr),
+) {
+    let Ok(listener) = listener.into_std() else {
+        return;
+    };
+    let mut trouble = Trouble::default();
+    let mut accepted = 0_usize;
+    while Instant::now() < deadline {
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                if let Ok(()) = stream.set_nonblocking(true)
+                    && let Ok(stream) = TcpStream::from_std(stream)
+                {
+                    open(stream, peer);
+                }
+                accepted += 1;
+                if accepted.is_multiple_of(BATCH) {
+                    tokio::task::yield_now().await;
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            Err(error) if is_the_connections_own(&error) => {}
+            Err(error) => trouble.pause(&error).await,
+        }
+    }
+}
+
+/// Errors of a connection that was gone before it was accepted; everything else (EMFILE, ENFILE,
+/// ENOBUFS, ENOMEM…) lasts, and accepting again at once would spin.
+fn is_the_connections_own(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::Interrupted
+    )
+}
+
+/// The state of one episode of failed accepts.
+#[derive(Default)]
+struct Trouble {
+    last: Option<Instant>,
+}
+
+impl Trouble {
+    async fn pause(&mut self, error: &io::Error) {
+        if self.begins(Instant::now()) {
+            tracing::error!(%error, "cannot accept connections, trying on");
+        }
+        sleep(EXHAUSTED_PAUSE).await;
+    }
+
+    fn begins(&mut self, now: Instant) -> bool {
+        self.last
+            .replace(now)
+            .is_none_or(|last| now - last >= EPISODE_GAP)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_episode_is_told_once() {
+        let start = Instant::now();
+        let mut trouble = Trouble::default();
+        assert!(trouble.begins(start));
+        assert!(!trouble.begins(start + EXHAUSTED_PAUSE));
+        assert!(!trouble.begins(start + Duration::from_secs(59)));
+        assert!(trouble.begins(start + Duration::from_mins(2)));
+    }
+}

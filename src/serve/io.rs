@@ -1,0 +1,113 @@
+//! The socket and the answer's body, each wrapped so that the slot hears of what hyper does with them.
+//!
+//! hyper tells nobody that a later request has begun or that an answer has left. The bytes it reads and
+//! the flush after an answer's last frame say both, at one relaxed store each.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::slot::Slot;
+
+/// A socket that reports reads and completed flushes.
+pub(super) struct Tracked {
+    stream: TcpStream,
+    slot: Arc<Slot>,
+}
+
+impl Tracked {
+    pub(super) fn new(stream: TcpStream, slot: Arc<Slot>) -> Self {
+        Tracked { stream, slot }
+    }
+}
+
+impl AsyncRead for Tracked {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            self.slot.bytes_read();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Tracked {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper flushes only when its own buffer is empty.
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        self.slot.flushed();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// A body that reports its end: hyper drops it once it holds the last frame.
+pub(super) struct Ending<B> {
+    body: B,
+    slot: Arc<Slot>,
+}
+
+impl<B> Ending<B> {
+    pub(super) fn new(body: B, slot: Arc<Slot>) -> Self {
+        Ending { body, slot }
+    }
+}
+
+impl<B> Drop for Ending<B> {
+    fn drop(&mut self) {
+        self.slot.body_ended();
+    }
+}
+
+impl<B: Body + Unpin> Body for Ending<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,175 @@
+//! What one connection is doing and since when: one atomic word, written by its task, read by the sweeper.
+//!
+//! ```text
+//! Fresh ─first byte─► Head ─head parsed─► Busy ─body handed over─► Writing ─flushed─► Idle
+//!                      ▲                                                               │
+//!                      └──────────────────────── first byte ◄──────────────────────────┘
+//! ```
+//! and `Lingering` from anywhere, once nothing more will be answered. Every change is one relaxed store.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Accepted; no byte yet.
+    Fresh,
+    /// Part of a request's head is here.
+    Head,
+    /// The handler has the request.
+    Busy,
+    /// The whole answer is with hyper, not yet with the kernel.
+    Writing,
+    /// The last answer is out.
+    Idle,
+    /// Our side is shut; the client's is being read to its end.
+    Lingering,
+}
+
+/// A phase and when it began, in milliseconds of the table's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct State(u64);
+
+const PHASE_BITS: u32 = 3;
+
+impl State {
+    pub(super) fn new(phase: Phase, since: u64) -> Self {
+        State(since << PHASE_BITS | phase as u64)
+    }
+
+    pub(super) fn phase(self) -> Phase {
+        match self.0 & ((1 << PHASE_BITS) - 1) {
+            0 => Phase::Fresh,
+            1 => Phase::Head,
+            2 => Phase::Busy,
+            3 => Phase::Writing,
+            4 => Phase::Idle,
+            _ => Phase::Lingering,
+        }
+    }
+
+    pub(super) fn since(self) -> u64 {
+        self.0 >> PHASE_BITS
+    }
+
+    pub(super) fn age(self, now: u64) -> Duration {
+        Duration::from_millis(now.saturating_sub(self.since()))
+    }
+}
+
+/// The state of one connection.
+#[derive(Debug)]
+pub(super) struct Slot {
+    epoch: Instant,
+    word: AtomicU64,
+}
+
+impl Slot {
+    pub(super) fn new(epoch: Instant) -> Self {
+        let slot = Slot {
+            epoch,
+            word: AtomicU64::new(0),
+        };
+        slot.enter(Phase::Fresh);
+        slot
+    }
+
+    pub(super) fn state(&self) -> State {
+        State(self.word.load(Relaxed))
+    }
+
+    /// Bytes were read. The first byte of a head starts its clock; on a fresh connection the clock has
+    /// run since accept. A part of the next head that came in one read with the previous request is not
+    /// seen until its next byte: until then the connection counts as idle, which it cannot profit from.
+    pub(super) fn bytes_read(&self) {
+        match self.state().phase() {
+            Phase::Idle => self.enter(Phase::Head),
+            Phase::Fresh => self.keep_since(Phase::Head),
+            _ => {}
+        }
+    }
+
+    /// A head is complete and the handler is called. The clock goes on from the head's first byte.
+    pub(super) fn called(&self) {
+        self.keep_since(Phase::Busy);
+    }
+
+    /// The answer's last frame was handed over.
+    pub(super) fn body_ended(&self) {
+        self.keep_since(Phase::Writing);
+    }
+
+    /// The kernel has every byte that hyper had.
+    pub(super) fn flushed(&self) {
+        if self.state().phase() == Phase::Writing {
+            self.enter(Phase::Idle);
+        }
+    }
+
+    /// Nothing more will be answered.
+    pub(super) fn lingering(&self) {
+        self.enter(Phase::Lingering);
+    }
+
+    fn keep_since(&self, phase: Phase) {
+        self.word
+            .store(State::new(phase, self.state().since()).0, Relaxed);
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.word
+            .store(State::new(phase, millis_since(self.epoch)).0, Relaxed);
+    }
+}
+
+/// Milliseconds since `epoch`.
+pub(super) fn millis_since(epoch: Instant) -> u64 {
+    u64::try_from(epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn phases_follow_a_connection() {
+        let slot = Slot::new(Instant::now());
+        let at = |ms| tokio::time::advance(Duration::from_millis(ms));
+        let seen = |slot: &Slot| (slot.state().phase(), slot.state().since());
+        assert_eq!(seen(&slot), (Phase::Fresh, 0));
+        at(10).await;
+        slot.bytes_read();
+        assert_eq!(
+            seen(&slot),
+            (Phase::Head, 0),
+            "a first head counts from accept"
+        );
+        at(10).await;
+        slot.bytes_read();
+        slot.called();
+        slot.flushed();
+        slot.bytes_read();
+        assert_eq!(
+            seen(&slot),
+            (Phase::Busy, 0),
+            "neither 100 Continue nor a request body changes it"
+        );
+        slot.body_ended();
+        slot.flushed();
+        assert_eq!(seen(&slot), (Phase::Idle, 20));
+        at(10).await;
+        slot.bytes_read();
+        assert_eq!(
+            seen(&slot),
+            (Phase::Head, 30),
+            "a later head counts from its first byte"
+        );
+        at(10).await;
+        slot.lingering();
+        slot.bytes_read();
+        assert_eq!(seen(&slot), (Phase::Lingering, 40));
+    }
+}

@@ -1,0 +1,331 @@
+//! Logs: one line an event on standard output, which no answer ever waits for.
+//!
+//! A thread writes; a full pipe fills a bounded queue and then costs lines, never time. Events of other
+//! crates are held at WARN whatever the level: below that, HTTP clients print headers and URLs and
+//! signers print what they sign.
+
+use std::io::{self, IsTerminal, Write};
+use std::panic::PanicHookInfo;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Layer, fmt, registry};
+
+use crate::clock::{Clock, rfc3339};
+use crate::config::{Log, LogFormat};
+
+/// Lines that wait for a slow reader: a few megabytes at most.
+const QUEUED_LINES: usize = 8192;
+/// For the lines that wait when the process exits.
+const FLUSH_LIMIT: Duration = Duration::from_secs(1);
+
+/// Keeps the log alive. Dropping it says how many lines were lost and writes what waits, for 1 s at
+/// most: a blocked standard output delays an exit by no more.
+#[must_use = "dropping it ends the log"]
+pub struct Telemetry {
+    guard: Option<WorkerGuard>,
+    lost: ErrorCounter,
+}
+
+/// Starts logging to standard output, and logs panics without their payload. Call once.
+pub fn init(log: Log) -> Telemetry {
+    let terminal = io::stdout().is_terminal();
+    let (subscriber, telemetry) = build(log, terminal, io::stdout());
+    if tracing::subscriber::set_global_default(subscriber).is_ok() {
+        std::panic::set_hook(Box::new(log_panic));
+    }
+    telemetry
+}
+
+impl Telemetry {
+    /// Lines dropped so far because the reader was too slow.
+    pub fn lost_lines(&self) -> usize {
+        self.lost.dropped_lines()
+    }
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        let lost = self.lost_lines();
+        if lost > 0 {
+            tracing::warn!(lost, "log lines were dropped, standard output was too slow");
+        }
+        let guard = self.guard.take();
+        // The guard itself waits a little over a second for a blocked writer, and prints to the very
+        // same output, for ever, when the queue is full. So it is dropped where nobody waits.
+        let (done, finished) = mpsc::channel();
+        let flush = thread::Builder::new()
+            .name("log-flush".to_owned())
+            .spawn(move || {
+                drop(guard);
+                let _ = done.send(());
+            });
+        if flush.is_ok() {
+            let _ = finished.recv_timeout(FLUSH_LIMIT);
+        }
+    }
+}
+
+fn build(
+    log: Log,
+    terminal: bool,
+    output: impl Write + Send + 'static,
+) -> (impl Subscriber + Send + Sync, Telemetry) {
+    let (writer, guard) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(QUEUED_LINES)
+        .thread_name("log")
+        .finish(output);
+    let telemetry = Telemetry {
+        lost: writer.error_counter(),
+        guard: Some(guard),
+    };
+    let layer = fmt::layer().with_writer(writer).with_timer(Millis);
+    let json = match log.format {
+        LogFormat::Json => true,
+        LogFormat::Text => false,
+        LogFormat::Auto => !terminal,
+    };
+    let layer = if json {
+        layer
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .boxed()
+    } else if terminal {
+        // Colours, unless NO_COLOR says otherwise.
+        layer.boxed()
+    } else {
+        layer.with_ansi(false).boxed()
+    };
+    (
+        registry().with(layer.with_filter(targets(log.level))),
+        telemetry,
+    )
+}
+
+/// Our own events at `level`, everybody else's at WARN at most.
+fn targets(level: LevelFilter) -> Targets {
+    Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target(env!("CARGO_CRATE_NAME"), level)
+}
+
+/// RFC 3339 with milliseconds, as everywhere in the answers.
+struct Millis;
+
+impl FormatTime for Millis {
+    fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
+        writer.write_str(&rfc3339(Clock::default().now().wall))
+    }
+}
+
+/// Where a panic happened. Its payload may hold anything, a secret too, and goes nowhere.
+fn log_panic(info: &PanicHookInfo<'_>) {
+    let thread = thread::current();
+    let location = info.location().map(ToString::to_string);
+    tracing::error!(
+        location = location.as_deref().unwrap_or("unknown"),
+        thread = thread.name().unwrap_or("unnamed"),
+        task = tokio::task::try_id().map(tracing::field::display),
+        "panicked"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Condvar, Mutex};
+    use std::time::Instant;
+
+    const JSON: Log = Log {
+        level: LevelFilter::DEBUG,
+        format: LogFormat::Json,
+    };
+
+    /// What was written, and whether writing blocks.
+    type Held = Mutex<(Vec<u8>, bool)>;
+
+    /// An output that tests can read and hold up.
+    #[derive(Clone, Default)]
+    struct Output(Arc<(Held, Condvar)>);
+
+    impl Output {
+        fn blocked() -> Self {
+            let output = Output::default();
+            output.0.0.lock().unwrap().1 = true;
+            output
+        }
+
+        fn unblock(&self) {
+            self.0.0.lock().unwrap().1 = false;
+            self.0.1.notify_all();
+        }
+
+        fn text(&self) -> String {
+            String::from_utf8(self.0.0.lock().unwrap().0.clone()).unwrap()
+        }
+    }
+
+    impl Write for Output {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let held = self.0.0.lock().unwrap();
+            let mut held = self.0.1.wait_while(held, |(_, blocked)| *blocked).unwrap();
+            held.0.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(log: Log, terminal: bool, events: impl FnOnce()) -> String {
+        let output = Output::default();
+        let (subscriber, telemetry) = build(log, terminal, output.clone());
+        tracing::subscriber::with_default(subscriber, events);
+        drop(telemetry);
+        output.text()
+    }
+
+    #[test]
+    fn json_is_flat() {
+        let text = logged(JSON, true, || {
+            tracing::debug!(check = "api", latency_ms = 3, "ran");
+        });
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["level"], "DEBUG");
+        assert_eq!(line["message"], "ran");
+        assert_eq!(line["check"], "api");
+        assert_eq!(line["latency_ms"], 3);
+        assert_eq!(line["target"], "infra_health::telemetry::tests");
+        assert_eq!(
+            line["timestamp"].as_str().map(str::len),
+            Some("2026-11-23T18:06:59.123Z".len())
+        );
+    }
+
+    #[test]
+    fn auto_is_text_on_a_terminal_only() {
+        let auto = Log {
+            format: LogFormat::Auto,
+            ..JSON
+        };
+        let event = || tracing::info!("hello");
+        assert!(logged(auto, false, event).starts_with('{'));
+        assert!(!logged(auto, true, event).starts_with('{'));
+        let piped = logged(
+            Log {
+                format: LogFormat::Text,
+                ..JSON
+            },
+            false,
+            event,
+        );
+        assert!(
+            !piped.starts_with('{') && !piped.contains('\u{1b}'),
+            "{piped}"
+        );
+    }
+
+    #[test]
+    fn other_crates_stay_at_warn() {
+        let text = logged(
+            Log {
+                level: LevelFilter::TRACE,
+                ..JSON
+            },
+            false,
+            || {
+                tracing::trace!("ours");
+                tracing::info!(target: "hyper::proto", "a header");
+                tracing::debug!(target: "aws_sigv4", "a canonical request");
+                tracing::warn!(target: "rustls", "a warning");
+            },
+        );
+        assert!(
+            text.contains("ours") && text.contains("a warning"),
+            "{text}"
+        );
+        assert!(
+            !text.contains("a header") && !text.contains("canonical"),
+            "{text}"
+        );
+        let quiet = logged(
+            Log {
+                level: LevelFilter::ERROR,
+                ..JSON
+            },
+            false,
+            || {
+                tracing::warn!(target: "rustls", "a warning");
+            },
+        );
+        assert_eq!(quiet, "");
+    }
+
+    #[test]
+    fn a_blocked_output_costs_lines_and_no_time() {
+        for (lines, lost) in [(10, 0..=0), (QUEUED_LINES + 100, 99..=100)] {
+            let output = Output::blocked();
+            let (subscriber, telemetry) = build(JSON, false, output.clone());
+            tracing::subscriber::with_default(subscriber, || {
+                for _ in 0..lines {
+                    tracing::info!("line");
+                }
+            });
+            // One line at most is already with the writer.
+            assert!(lost.contains(&telemetry.lost_lines()), "{lines}");
+            // Returns although nothing can be written.
+            drop(telemetry);
+            assert_eq!(output.text(), "");
+        }
+    }
+
+    #[test]
+    fn the_exit_writes_what_waits_and_tells_what_was_lost() {
+        let output = Output::blocked();
+        let (subscriber, telemetry) = build(JSON, false, output.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            for _ in 0..QUEUED_LINES + 100 {
+                tracing::info!("line");
+            }
+            output.unblock();
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while output.text().lines().count() < QUEUED_LINES {
+                assert!(Instant::now() < deadline, "the writer goes on");
+                thread::yield_now();
+            }
+            tracing::info!("last");
+            drop(telemetry);
+        });
+        let text = output.text();
+        assert!(text.contains("\"last\""), "{}", text.len());
+        assert!(text.contains("log lines were dropped"), "{}", text.len());
+    }
+
+    #[test]
+    fn a_panic_is_told_without_its_payload() {
+        let text = logged(JSON, false, || {
+            // The hook is the process's: other tests' panics meanwhile are told without payload too.
+            let previous = std::panic::take_hook();
+            std::panic::set_hook(Box::new(log_panic));
+            let caught = std::panic::catch_unwind(|| panic!("s3cr3t"));
+            std::panic::set_hook(previous);
+            assert!(caught.is_err());
+        });
+        assert!(
+            text.contains("panicked") && text.contains("src/telemetry.rs"),
+            "{text}"
+        );
+        assert!(!text.contains("s3cr3t"), "{text}");
+    }
+}
