@@ -251,6 +251,9 @@ fn an_episode_is_one_warning_that_names_the_variable_alone() {
         .with_writer(move || writer.clone())
         .with_ansi(false)
         .finish();
+    // With a single dispatcher tracing caches what the thread that logs first thinks of a call site, and
+    // that may be another test without any.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     tracing::subscriber::with_default(subscriber, || {
         let files = Files::new();
         let mut loaded = files.load();
