@@ -33,6 +33,8 @@ pub trait Check: Send + 'static {
     const REASONS: &'static [&'static Reason];
     /// Whether this check speaks for this very process: a stalled monitor makes it false.
     const ABOUT_THIS_PROCESS: bool = false;
+    /// The reasons that take longer than one run to judge, and how long: a single run cannot show them.
+    const TIMED: &'static [(&'static Reason, Duration)] = &[];
     /// What it tells besides the verdict, shown as `data` in details.
     type Data: Serialize + Send + Sync + 'static;
 

@@ -27,10 +27,12 @@ impl Now {
     }
 }
 
-/// The source of [`Now`]. Tests shift its wall time to play a wrong clock.
+/// The source of [`Now`]. Tests shift its wall time to play a wrong clock, or advance both clocks to
+/// play time that has passed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Clock {
     wall_offset: time::Duration,
+    mono_offset: Duration,
 }
 
 impl Clock {
@@ -38,13 +40,23 @@ impl Clock {
     pub fn shifted(offset: time::Duration) -> Self {
         Clock {
             wall_offset: offset,
+            ..Clock::default()
+        }
+    }
+
+    /// This clock `by` later, on both clocks.
+    #[must_use]
+    pub fn advanced(self, by: Duration) -> Self {
+        Clock {
+            wall_offset: self.wall_offset + by,
+            mono_offset: self.mono_offset + by,
         }
     }
 
     /// Reads both clocks.
     pub fn now(&self) -> Now {
         Now {
-            mono: Instant::now(),
+            mono: Instant::now() + self.mono_offset,
             wall: OffsetDateTime::from(SystemTime::now()) + self.wall_offset,
         }
     }
@@ -63,6 +75,17 @@ pub fn rfc3339(at: OffsetDateTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_advanced_clock_is_ahead_on_both_clocks() {
+        let hour = Duration::from_hours(1);
+        let (now, later) = (
+            Clock::default().now(),
+            Clock::default().advanced(hour).now(),
+        );
+        assert!(later.mono - now.mono >= hour);
+        assert!(later.wall - now.wall > time::Duration::minutes(59));
+    }
 
     #[test]
     fn formats_with_milliseconds_in_utc() {

@@ -1,10 +1,19 @@
 //! infra-health: tells whether a video background-removal API can do its job.
 
+pub mod answers;
 pub mod check;
+pub mod checks;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod detail;
+pub mod http;
+pub mod monitor;
 pub mod reason;
+pub mod registry;
 pub mod serve;
+pub mod snapshot;
+pub mod state;
+pub mod supervise;
 pub mod telemetry;
+pub mod vitals;

@@ -130,10 +130,20 @@ reasons! {
     PANICKED = "panicked", Transient,
         "the check's own code failed",
         "this is a bug in infra-health: report it with the log line that names the place";
+    /// 403 of a firewall in front of the API, which says nothing about key or configuration. Reported by
+    /// the checks that list it.
+    BLOCKED_BY_WAF = "blocked_by_waf", Transient,
+        "a web application firewall in front of the upstream blocked the call",
+        "this is not about the key: repeat the call with curl from this machine; then have its egress address and the probe's User-Agent allowed in that firewall, or configure the upstream's own host instead of a custom domain";
     /// Many failures among the last runs of a passing check.
     INTERMITTENT = "intermittent", Warn,
         "fails now and then, not often enough in a row to count",
         "compare the times in the log with the upstream's incidents and with this machine's network";
+    /// The supervisor's heartbeat is too old: derived by `/livez`, `/readyz` and the fold, never a
+    /// check's own result.
+    MONITOR_STALLED = "monitor_stalled", Down,
+        "the monitor of this service has stopped, so no result is fresh",
+        "restart the service and report the last log lines before the stop: this is a bug in infra-health or a starved machine";
 }
 
 /// What any check can report, besides its own.

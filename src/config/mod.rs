@@ -2,8 +2,257 @@
 //!
 //! `raw` is exactly what envy reads: optional strings. [`Config`] is what the program needs: everything
 //! in it is valid. Between them every problem is collected, not only the first.
+//!
+//! A malformed value of the service itself keeps it from starting; one of a check makes that check false
+//! and stops nothing else ([`Setup`]).
 
+mod api_keys;
+mod checks;
+mod effective;
+mod environment;
+mod file;
+mod generation;
+mod pace;
+mod r2;
+mod r2_endpoint;
+mod raw;
+mod reload;
+mod runpod;
 pub mod secret;
+mod secret_source;
+mod server;
+mod spelling;
 pub mod types;
+mod upstreams;
+mod urls;
+mod values;
+mod variables;
 
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+pub use effective::{EffectiveValue, Origin};
+pub use environment::Environment;
+pub use reload::{ReloadErrors, Reloader};
 pub use types::*;
+pub use variables::{VARIABLES, Variable};
+
+pub(crate) use r2_endpoint::is_cloudflare;
+
+use crate::detail::Detail;
+use api_keys::KeysGroup;
+use generation::Opened;
+use pace::Pace;
+use r2::R2Group;
+use raw::Raw;
+use runpod::RunPodGroup;
+pub use secret::{ApiKeys, Current, Live};
+use secret_source::Source;
+use upstreams::Upstreams;
+use values::{Fault, Reader};
+
+/// A configuration with which the service can start.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What does not change while the service runs.
+    pub config: Config,
+    /// What depends on secrets.
+    pub live: Live,
+    /// Keeps `live` current; to be run as a task.
+    pub reloader: Reloader,
+    /// Malformed values of checks, none merely missing: `config` and `doctor` exit 2 for them.
+    pub check_problems: Vec<Problem>,
+    /// Every variable as it holds.
+    pub effective: Vec<EffectiveValue>,
+}
+
+/// Why the service cannot start: everything that is wrong, the checks' values included.
+#[derive(Debug, Clone)]
+pub struct Problems {
+    /// At least one.
+    pub problems: Vec<Problem>,
+    /// Likely misspellings, which may be the cause.
+    pub warnings: Vec<Detail>,
+    /// Every variable as far as it is known.
+    pub effective: Vec<EffectiveValue>,
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let noun = if self.problems.len() == 1 {
+            "problem"
+        } else {
+            "problems"
+        };
+        write!(f, "the configuration has {} {noun}:", self.problems.len())?;
+        for problem in &self.problems {
+            write!(f, "\n  {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// Resolves pairs of name and value; `known_checks` are the names of the registered checks.
+///
+/// Never looks at the process environment ([`Environment::of_process`] does), but reads the files that
+/// `ENV_FILE` and the `…_FILE` variables name.
+pub fn load(
+    pairs: impl IntoIterator<Item = (String, String)>,
+    known_checks: &[&'static str],
+) -> Result<Loaded, Problems> {
+    Environment::new(pairs).load(known_checks)
+}
+
+impl Environment {
+    /// Resolves this environment; see [`load`].
+    pub fn load(mut self, known_checks: &[&'static str]) -> Result<Loaded, Problems> {
+        let raw = Raw::read(&self);
+        let mut reader = Reader {
+            problems: std::mem::take(&mut self.problems),
+        };
+        let keys = Opened::new(KeysGroup([Source::new(
+            "API_KEYS",
+            raw.answers.api_keys.as_ref(),
+            raw.answers.api_keys_file.as_ref(),
+        )]));
+        reader
+            .problems
+            .extend(keys.resolved.problems.iter().cloned());
+        let service = Service::read(&raw, known_checks, &mut reader);
+        let upstreams = upstreams::upstreams(&raw.upstreams, &mut reader);
+        if service.as_ref().is_some_and(|s| s.answers.require_api_key) && !has_keys(&keys) {
+            reader.note(
+                Fault::new(
+                    "is true while API_KEYS is not set",
+                    "true together with API_KEYS",
+                )
+                .of("HEALTH_REQUIRE_API_KEY"),
+            );
+        }
+        let Upstreams {
+            api_health_url,
+            https_proxy,
+            ..
+        } = upstreams;
+        let runpod = Opened::new(RunPodGroup::new(raw.runpod, upstreams.runpod_base_url));
+        let r2 = R2Group::new(raw.r2, upstreams.r2_endpoint, upstreams.r2_jurisdiction);
+        let r2 = Opened::new(r2);
+
+        let check_problems = [&*runpod.resolved.problems, &*r2.resolved.problems].concat();
+        let all = [&*reader.problems, &*check_problems].concat();
+        let given: Vec<_> = [&keys.given, &runpod.given, &r2.given]
+            .into_iter()
+            .flatten()
+            .collect();
+        let effective = effective::table(&self, &all, &given, service.as_ref().map(|s| &s.pace));
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.extend(
+            runpod
+                .resolved
+                .value
+                .as_ref()
+                .map(runpod::lints)
+                .unwrap_or_default(),
+        );
+        warnings.extend(
+            r2.resolved
+                .value
+                .as_ref()
+                .map(r2::lints)
+                .unwrap_or_default(),
+        );
+
+        let failed = |warnings| Problems {
+            problems: all.clone(),
+            warnings,
+            effective: effective.clone(),
+        };
+        if !reader.problems.is_empty() {
+            return Err(failed(warnings));
+        }
+        match (service, keys.publish(), runpod.publish(), r2.publish()) {
+            (Some(service), Some(keys), Some(runpod), Some(r2)) => Ok(Loaded {
+                config: Config {
+                    api_health_url,
+                    https_proxy,
+                    ..service.into_config(warnings)
+                },
+                live: Live {
+                    runpod: runpod.current,
+                    r2: r2.current,
+                    api_keys: keys.current,
+                },
+                reloader: Reloader::new(
+                    [keys.watched, runpod.watched, r2.watched]
+                        .into_iter()
+                        .flatten()
+                        .collect(),
+                ),
+                check_problems,
+                effective,
+            }),
+            _ => Err(failed(warnings)),
+        }
+    }
+}
+
+fn has_keys(keys: &Opened<KeysGroup>) -> bool {
+    // Malformed keys are a problem of their own.
+    keys.resolved
+        .value
+        .as_ref()
+        .is_none_or(|keys| !keys.digests.is_empty())
+}
+
+/// The service's own values.
+struct Service {
+    server: Server,
+    log: Log,
+    answers: Answers,
+    limits: Limits,
+    pace: Pace,
+}
+
+impl Service {
+    /// Reads every part before any is missed, so that all problems are found.
+    fn read(raw: &Raw, known_checks: &[&'static str], reader: &mut Reader) -> Option<Self> {
+        let server = server::server(&raw.server, reader);
+        let log = server::log(&raw.server, reader);
+        let answers = server::answers(&raw.answers, known_checks, reader);
+        let limits = server::limits(&raw.answers, reader);
+        let pace = pace::pace(&raw.pace, reader);
+        Some(Service {
+            server: server?,
+            log: log?,
+            answers: answers?,
+            limits: limits?,
+            pace: pace?,
+        })
+    }
+
+    fn into_config(self, mut warnings: Vec<Detail>) -> Config {
+        warnings.extend(self.pace.warnings);
+        if !self.answers.ready_requires.is_empty() {
+            warnings.push(
+                Detail::new()
+                    .text("READY_REQUIRES is set: one upstream can then take out every replica"),
+            );
+        }
+        Config {
+            server: self.server,
+            answers: self.answers,
+            limits: self.limits,
+            log: self.log,
+            policy: self.pace.general,
+            runpod_policy: self.pace.runpod,
+            r2_policy: self.pace.r2,
+            api_health_url: None,
+            https_proxy: None,
+            warnings,
+        }
+    }
+}

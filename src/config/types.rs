@@ -30,8 +30,8 @@ pub struct Config {
     pub api_health_url: Option<Url>,
     /// `HTTPS_PROXY`: the only proxy ever used, for `https` upstreams.
     pub https_proxy: Option<Url>,
-    /// Soft lints and likely misspellings: told at start, by `config` and by `doctor`.
-    pub warnings: Vec<Problem>,
+    /// Soft lints and likely misspellings, one sentence each: told at start, by `config` and by `doctor`.
+    pub warnings: Vec<Detail>,
 }
 
 /// Listening, connections, shutdown.
@@ -132,6 +132,9 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Every delay is spread by this fraction both ways.
+    pub const JITTER: f64 = 0.1;
+
     /// A result older than this is stale: 3 × interval + timeout.
     pub fn stale_after(&self) -> Duration {
         self.interval * 3 + self.timeout

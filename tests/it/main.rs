@@ -4,7 +4,17 @@
     clippy::unwrap_used,
     reason = "a panic in a test's helper is the report"
 )]
+#![expect(
+    unreachable_pub,
+    reason = "support code is included by the sandbox example, too"
+)]
 
+mod api;
+mod client;
+mod docs_variables;
+mod monitor;
+mod r2;
+mod runpod;
 mod serve_descriptors;
 mod serve_drain;
 mod serve_heads;

@@ -1,0 +1,88 @@
+//! From a snapshot to the bytes of an answer. Pure.
+//!
+//! The monitor renders `/health` and each `/health/{check}` once, when it publishes; requests with options,
+//! and all of them once a result has turned stale, are rendered on demand by the same functions.
+
+mod details;
+mod health;
+mod probes;
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::Value;
+
+pub use health::{Options, Published, check, health, publish};
+pub use probes::{NotReady, live, not_ready, ready};
+
+/// An answer but for its headers and, in an error, the request id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// The JSON body.
+    pub body: Body,
+}
+
+/// A JSON body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// The same for every request.
+    Whole(Bytes),
+    /// An error body: the request id goes between the two.
+    AroundId {
+        /// Up to and with the quote that opens the id.
+        before: Bytes,
+        /// From the quote that closes it.
+        after: Bytes,
+    },
+}
+
+impl Body {
+    /// The whole body with `request_id` in its place; the id must consist of `[A-Za-z0-9._-]`.
+    pub fn with_id(&self, request_id: &str) -> Bytes {
+        match self {
+            Body::Whole(bytes) => bytes.clone(),
+            Body::AroundId { before, after } => {
+                let mut out = Vec::with_capacity(before.len() + request_id.len() + after.len());
+                out.extend_from_slice(before);
+                out.extend_from_slice(request_id.as_bytes());
+                out.extend_from_slice(after);
+                out.into()
+            }
+        }
+    }
+}
+
+/// The body of every non-2xx answer: `error` first, then the members of `also` (a JSON object in text
+/// form, or nothing).
+pub fn error_body(code: &str, message: &str, also: Option<&str>) -> Body {
+    let before = format!(
+        r#"{{"error":{{"code":{},"message":{},"request_id":""#,
+        Value::from(code),
+        Value::from(message)
+    );
+    let members = also.and_then(|also| also.strip_prefix('{')).unwrap_or("}");
+    let comma = if members == "}" { "" } else { "," };
+    Body::AroundId {
+        before: before.into(),
+        after: format!(r#""}}{comma}{members}"#).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_bodies_are_json_with_and_without_further_members() {
+        let plain = error_body("not_found", "no \"such\" path", None).with_id("req_1");
+        let plain: Value = serde_json::from_slice(&plain).unwrap();
+        assert_eq!(plain["error"]["message"], "no \"such\" path");
+        assert_eq!(plain["error"]["request_id"], "req_1");
+
+        let more = error_body("degraded", "x", Some(r#"{"status":"degraded"}"#)).with_id("req_2");
+        let more: Value = serde_json::from_slice(&more).unwrap();
+        assert_eq!(more["status"], "degraded");
+        assert_eq!(more["error"]["code"], "degraded");
+    }
+}

@@ -1,0 +1,107 @@
+//! One check, for ever: run, judge, report, wait.
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::schedule;
+use crate::check::Context;
+use crate::clock::Clock;
+use crate::registry::Entry;
+use crate::state::{self, Run, State};
+
+/// A check's new state and its place in the snapshot.
+pub(super) type Report = (usize, State);
+
+pub(super) struct Runner {
+    index: usize,
+    entry: Entry,
+    clock: Clock,
+    state: State,
+    reports: mpsc::Sender<Report>,
+    refresh_requests: watch::Receiver<Option<Instant>>,
+}
+
+impl Runner {
+    pub(super) fn new(
+        index: usize,
+        entry: Entry,
+        clock: Clock,
+        reports: mpsc::Sender<Report>,
+        refresh_requests: watch::Receiver<Option<Instant>>,
+    ) -> Self {
+        Runner {
+            index,
+            entry,
+            clock,
+            state: State::new(),
+            reports,
+            refresh_requests,
+        }
+    }
+
+    /// Returns only when nobody takes the results any more.
+    pub(super) async fn run(mut self) {
+        loop {
+            self.run_once().await;
+            if self
+                .reports
+                .send((self.index, self.state.clone()))
+                .await
+                .is_err()
+            {
+                return;
+            }
+            if self.wait().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn run_once(&mut self) {
+        let policy = self.entry.info.policy;
+        let cx = Context {
+            clock: self.clock,
+            timeout: policy.timeout,
+        };
+        let started = self.clock.now();
+        let outcome = self.entry.run(&cx).await;
+        let finished = self.clock.now();
+        let retry_after = outcome.retry_after;
+        self.state = state::next(
+            &self.state,
+            Run::finished(outcome, started, finished),
+            &policy,
+        );
+        let (delay, back_off) = schedule::after(&self.state, retry_after, &policy, fastrand::f64());
+        self.state.next_at = Some(finished.plus(delay));
+        self.state.back_off_until = back_off.map(|by| finished.plus(by));
+    }
+
+    /// Until the next run is due, or a refresh asks for a newer result and no back-off stands against it.
+    async fn wait(&mut self) -> Result<(), watch::error::RecvError> {
+        let due = self
+            .state
+            .next_at
+            .map_or_else(|| self.clock.now().mono, |at| at.mono);
+        while !self.is_refresh_due() {
+            tokio::select! {
+                () = sleep_until(due) => return Ok(()),
+                changed = self.refresh_requests.changed() => changed?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether somebody asked for a result after the last run ended; who asked while a run was under way
+    /// is served by it.
+    fn is_refresh_due(&mut self) -> bool {
+        let asked = *self.refresh_requests.borrow_and_update();
+        let last = self.state.last.as_ref().map(|run| run.at.mono);
+        let now = self.clock.now().mono;
+        asked > last
+            && self
+                .state
+                .back_off_until
+                .is_none_or(|until| until.mono <= now)
+    }
+}

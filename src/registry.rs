@@ -1,0 +1,208 @@
+//! The checks of one process behind one type, in the order in which answers show them.
+//!
+//! This is the only place where a check's own type is erased; everything downstream sees [`Entry`]s.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use crate::check::{Check, Context, Finding, Outcome};
+use crate::config::Policy;
+use crate::reason::{COMMON, PANICKED, Reason, TIMEOUT};
+
+/// How much longer than its timeout a run may last before the monitor ends it: a check that shares its
+/// timeout with each of its calls can still report them.
+const BACKSTOP: Duration = Duration::from_millis(250);
+
+/// What is known of a check before it ever ran.
+#[derive(Debug, Clone, Copy)]
+pub struct Info {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it speaks for this very process.
+    pub about_this_process: bool,
+    /// Its own reasons, besides the common ones.
+    pub reasons: &'static [&'static Reason],
+    /// The reasons that take longer than one run to judge, and how long.
+    pub timed: &'static [(&'static Reason, Duration)],
+    /// Pace and thresholds.
+    pub policy: Policy,
+}
+
+impl Info {
+    /// What is known of `C` under `policy`.
+    pub fn of<C: Check>(policy: Policy) -> Self {
+        Info {
+            name: C::NAME,
+            about_this_process: C::ABOUT_THIS_PROCESS,
+            reasons: C::REASONS,
+            timed: C::TIMED,
+            policy,
+        }
+    }
+
+    /// Every reason it can report.
+    pub fn all_reasons(&self) -> impl Iterator<Item = &'static Reason> {
+        COMMON.iter().chain(self.reasons).copied()
+    }
+}
+
+/// One registered check.
+pub struct Entry {
+    /// What is known of it.
+    pub info: Info,
+    runner: Box<dyn Run>,
+}
+
+impl Entry {
+    /// Runs the check once: bounded in time, panics captured (the check is then built anew).
+    pub async fn run(&mut self, cx: &Context) -> Outcome<Value> {
+        let run = AssertUnwindSafe(self.runner.run(cx)).catch_unwind();
+        match tokio::time::timeout(cx.timeout + BACKSTOP, run).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_payload)) => {
+                self.runner.rebuild();
+                Outcome::of(Finding::new(&PANICKED))
+            }
+            Err(_elapsed) => Outcome::of(Finding::new(&TIMEOUT)),
+        }
+    }
+}
+
+/// The list of checks.
+#[derive(Default)]
+pub struct Registry {
+    entries: Vec<Entry>,
+}
+
+/// Two checks under one name.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("two checks are named {0}; accepted: every check under a name of its own")]
+pub struct DuplicateName(pub &'static str);
+
+impl Registry {
+    /// An empty list.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a check; `make` builds it, now and again after a panic.
+    ///
+    /// # Errors
+    /// When a check of that name is registered already.
+    pub fn add<C: Check>(
+        &mut self,
+        policy: Policy,
+        make: impl Fn() -> C + Send + 'static,
+    ) -> Result<(), DuplicateName> {
+        if self.entries.iter().any(|entry| entry.info.name == C::NAME) {
+            return Err(DuplicateName(C::NAME));
+        }
+        let info = Info::of::<C>(policy);
+        let runner = Box::new(Runner {
+            check: make(),
+            make,
+        });
+        self.entries.push(Entry { info, runner });
+        Ok(())
+    }
+
+    /// The entries, to be run.
+    pub fn into_entries(self) -> Vec<Entry> {
+        self.entries
+    }
+
+    /// What is known of each, in order.
+    pub fn infos(&self) -> Vec<Info> {
+        self.entries.iter().map(|entry| entry.info).collect()
+    }
+}
+
+trait Run: Send {
+    fn run<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Outcome<Value>>;
+    fn rebuild(&mut self);
+}
+
+struct Runner<C, M> {
+    check: C,
+    make: M,
+}
+
+impl<C: Check, M: Fn() -> C + Send + 'static> Run for Runner<C, M> {
+    fn run<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Outcome<Value>> {
+        self.check
+            .run(cx)
+            .map(|outcome| Outcome {
+                findings: outcome.findings,
+                data: outcome
+                    .data
+                    .and_then(|data| serde_json::to_value(data).ok()),
+                retry_after: outcome.retry_after,
+            })
+            .boxed()
+    }
+
+    fn rebuild(&mut self) {
+        self.check = (self.make)();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    struct Scripted(u32);
+    impl Check for Scripted {
+        const NAME: &'static str = "scripted";
+        const REASONS: &'static [&'static Reason] = &[];
+        type Data = u32;
+        async fn run(&mut self, _cx: &Context) -> Outcome<u32> {
+            self.0 += 1;
+            match self.0 {
+                1 => Outcome::pass().with_data(7),
+                2 => panic!("secret payload"),
+                _ => std::future::pending().await,
+            }
+        }
+    }
+
+    fn registry() -> Registry {
+        let mut registry = Registry::new();
+        registry.add(Policy::default(), || Scripted(0)).unwrap();
+        registry
+    }
+
+    #[test]
+    fn a_second_check_of_one_name_is_refused() {
+        let refused = registry()
+            .add(Policy::default(), || Scripted(0))
+            .map(|()| "added");
+        assert_eq!(refused, Err(DuplicateName("scripted")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panics_and_hangs_become_outcomes_and_a_panicked_check_is_built_anew() {
+        let mut entries = registry().into_entries();
+        let cx = Context {
+            clock: Clock::default(),
+            timeout: Duration::from_secs(1),
+        };
+        let entry = &mut entries[0];
+        assert_eq!(entry.run(&cx).await.data, Some(Value::from(7)));
+        assert_eq!(entry.run(&cx).await.worst().unwrap().reason, &PANICKED);
+        assert_eq!(
+            entry.run(&cx).await.data,
+            Some(Value::from(7)),
+            "built anew"
+        );
+
+        let mut hanging = Registry::new();
+        hanging.add(Policy::default(), || Scripted(2)).unwrap();
+        let outcome = hanging.into_entries()[0].run(&cx).await;
+        assert_eq!(outcome.worst().unwrap().reason, &TIMEOUT);
+    }
+}
