@@ -62,17 +62,11 @@ fn write_checks(out: &mut String, loaded: &Loaded) -> fmt::Result {
     let config = &loaded.config;
     writeln!(out, "\nCHECKS (for each replica; a month has 30 days)")?;
     let url = usize::from(config.api_health_url.is_some());
-    write_check(
-        out,
-        "api",
-        &config.policy,
-        url,
-        "no call: API_HEALTH_URL is not set",
-    )?;
+    write_check(out, "api", &config.policy, url, "API_HEALTH_URL is not set")?;
 
     let runpod = loaded.live.runpod.get();
     let endpoints = ready(&runpod).map_or(0, |runpod| runpod.endpoints.len());
-    let idle = "no call: its configuration is missing or malformed";
+    let idle = "its configuration is missing or malformed";
     write_check(
         out,
         "runpod_configured",
@@ -129,7 +123,7 @@ fn write_check(
         policy.success_threshold,
     )?;
     if parties == 0 {
-        writeln!(out, "  calls: {idle}")?;
+        writeln!(out, "  calls: none, {idle}")?;
     } else {
         let calls = cost::calls(policy, parties);
         writeln!(

@@ -3,10 +3,10 @@
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
-use super::reload::{Group, Resolved};
+use super::generation::{Group, Resolved};
 use super::secret::ApiKeys;
 use super::secret_source::{Given, Source};
-use super::values::{self, Fault, Parsed, Position, parsed};
+use super::values::{self, Parsed, Position, parsed};
 
 const ACCEPTED: &str =
     "comma-separated keys of at least 16 visible ASCII characters, or sha256:<64 hex digits>";
@@ -69,11 +69,7 @@ fn digest(item: &str, at: Position) -> Parsed<[u8; 32]> {
         return fault("contains something other than visible ASCII");
     }
     if item.len() < 16 {
-        let wrong = at.said("has ").number(item.len()).text(" characters");
-        return Err(Fault {
-            wrong,
-            accepted: ACCEPTED,
-        });
+        return Err(at.length(item.len(), ACCEPTED));
     }
     Ok(Sha256::digest(item).into())
 }

@@ -11,8 +11,10 @@ mod checks;
 mod effective;
 mod environment;
 mod file;
+mod generation;
 mod pace;
 mod r2;
+mod r2_endpoint;
 mod raw;
 mod reload;
 mod runpod;
@@ -21,6 +23,8 @@ mod secret_source;
 mod server;
 mod spelling;
 pub mod types;
+mod upstreams;
+mod urls;
 mod values;
 mod variables;
 
@@ -35,17 +39,18 @@ pub use reload::{ReloadErrors, Reloader};
 pub use types::*;
 pub use variables::{VARIABLES, Variable};
 
-pub(crate) use r2::is_cloudflare;
+pub(crate) use r2_endpoint::is_cloudflare;
 
 use crate::detail::Detail;
 use api_keys::KeysGroup;
+use generation::Opened;
 use pace::Pace;
 use r2::R2Group;
 use raw::Raw;
-use reload::Opened;
 use runpod::RunPodGroup;
-use secret::Live;
+pub use secret::{ApiKeys, Current, Live};
 use secret_source::Source;
+use upstreams::Upstreams;
 use values::{Fault, Reader};
 
 /// A configuration with which the service can start.
@@ -118,6 +123,7 @@ impl Environment {
             .problems
             .extend(keys.resolved.problems.iter().cloned());
         let service = Service::read(&raw, known_checks, &mut reader);
+        let upstreams = upstreams::upstreams(&raw.upstreams, &mut reader);
         if service.as_ref().is_some_and(|s| s.answers.require_api_key) && !has_keys(&keys) {
             reader.note(
                 Fault::new(
@@ -127,16 +133,14 @@ impl Environment {
                 .of("HEALTH_REQUIRE_API_KEY"),
             );
         }
-        let upstreams = service.as_ref().map(|service| &service.upstreams);
-        let runpod = Opened::new(RunPodGroup::new(
-            raw.runpod,
-            upstreams.map(|upstreams| upstreams.runpod_base_url.clone()),
-        ));
-        let r2 = Opened::new(R2Group::new(
-            raw.r2,
-            upstreams.and_then(|upstreams| upstreams.r2_endpoint.clone()),
-            upstreams.and_then(|upstreams| upstreams.r2_jurisdiction),
-        ));
+        let Upstreams {
+            api_health_url,
+            https_proxy,
+            ..
+        } = upstreams;
+        let runpod = Opened::new(RunPodGroup::new(raw.runpod, upstreams.runpod_base_url));
+        let r2 = R2Group::new(raw.r2, upstreams.r2_endpoint, upstreams.r2_jurisdiction);
+        let r2 = Opened::new(r2);
 
         let check_problems = [&*runpod.resolved.problems, &*r2.resolved.problems].concat();
         let all = [&*reader.problems, &*check_problems].concat();
@@ -172,7 +176,11 @@ impl Environment {
         }
         match (service, keys.publish(), runpod.publish(), r2.publish()) {
             (Some(service), Some(keys), Some(runpod), Some(r2)) => Ok(Loaded {
-                config: service.into_config(warnings),
+                config: Config {
+                    api_health_url,
+                    https_proxy,
+                    ..service.into_config(warnings)
+                },
                 live: Live {
                     runpod: runpod.current,
                     r2: r2.current,
@@ -207,7 +215,6 @@ struct Service {
     answers: Answers,
     limits: Limits,
     pace: Pace,
-    upstreams: server::Upstreams,
 }
 
 impl Service {
@@ -218,14 +225,12 @@ impl Service {
         let answers = server::answers(&raw.answers, known_checks, reader);
         let limits = server::limits(&raw.answers, reader);
         let pace = pace::pace(&raw.pace, reader);
-        let upstreams = server::upstreams(&raw.upstreams, reader);
         Some(Service {
             server: server?,
             log: log?,
             answers: answers?,
             limits: limits?,
             pace: pace?,
-            upstreams: upstreams?,
         })
     }
 
@@ -245,8 +250,8 @@ impl Service {
             policy: self.pace.general,
             runpod_policy: self.pace.runpod,
             r2_policy: self.pace.r2,
-            api_health_url: self.upstreams.api_health_url,
-            https_proxy: self.upstreams.https_proxy,
+            api_health_url: None,
+            https_proxy: None,
             warnings,
         }
     }

@@ -1,56 +1,33 @@
-//! R2's values. Forms of account ids, keys and endpoints: Cloudflare's R2 API documentation.
+//! R2's values. Forms of keys and buckets: Cloudflare's R2 API documentation.
 
-use reqwest::Url;
 use secrecy::ExposeSecret;
 
 use super::checks::{Findings, plain, secret};
+use super::generation::{Group, Resolved};
+use super::r2_endpoint::{Endpoint, Jurisdiction, is_cloudflare};
 use super::raw::RawR2;
-use super::reload::{Group, Resolved};
 use super::secret_source::{Given, Source};
-use super::types::{Problem, R2, Setup};
+use super::types::{R2, Setup};
 use super::values::{Fault, Parsed};
 use crate::detail::{Detail, Label};
 
-const HOST: &str = ".r2.cloudflarestorage.com";
-const ACCOUNT: &str = "the account id, 32 hex digits, from the R2 overview of the dashboard";
-const ENDPOINT: &str = "https://<account id>.r2.cloudflarestorage.com";
 const ACCESS_KEY: &str = "the access key id, 32 characters";
 const SECRET: &str = "the secret access key alone, 64 hex digits";
 const TOKEN: &str = "the session token alone";
 const BUCKET: &str = "the bucket's name: 3 to 63 of a-z 0-9 . -, a letter or digit at both ends";
-
-/// Where a bucket's data must stay; each jurisdiction has a host of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Jurisdiction {
-    Eu,
-    FedRamp,
-}
-
-impl Jurisdiction {
-    fn label(self) -> &'static str {
-        match self {
-            Jurisdiction::Eu => "eu",
-            Jurisdiction::FedRamp => "fedramp",
-        }
-    }
-}
 
 /// What R2's setup is made of, all but the secrets fixed.
 pub(super) struct R2Group {
     account_id: Option<String>,
     bucket: Option<String>,
     bucket_name: Option<String>,
-    endpoint: Option<Url>,
+    endpoint: Endpoint,
     jurisdiction: Option<Jurisdiction>,
     sources: [Source; 3],
 }
 
 impl R2Group {
-    pub(super) fn new(
-        raw: RawR2,
-        endpoint: Option<Url>,
-        jurisdiction: Option<Jurisdiction>,
-    ) -> Self {
+    pub(super) fn new(raw: RawR2, endpoint: Endpoint, jurisdiction: Option<Jurisdiction>) -> Self {
         let sources = [
             Source::new(
                 "R2_ACCESS_KEY_ID",
@@ -78,46 +55,25 @@ impl R2Group {
         }
     }
 
-    /// The endpoint that is set, or the account's own.
-    fn endpoint(&self, findings: &mut Findings) -> Option<Url> {
-        let account = match plain("R2_ACCOUNT_ID", self.account_id.as_ref(), account_id) {
-            Ok(account) => account,
-            Err(problem) => {
-                findings.problems.push(problem);
-                return None;
+    /// `R2_BUCKET`, or its alias; both are looked at.
+    fn bucket(&self, findings: &mut Findings) -> Option<Label> {
+        let own = plain("R2_BUCKET", self.bucket.as_ref(), bucket);
+        let alias = plain("R2_BUCKET_NAME", self.bucket_name.as_ref(), bucket);
+        match (own, alias) {
+            (Ok(Some(own)), Ok(Some(alias))) if own != alias => {
+                let wrong = "and R2_BUCKET_NAME are both set and differ";
+                findings
+                    .problems
+                    .push(Fault::new(wrong, "one of the two").of("R2_BUCKET"));
+                None
             }
-        };
-        if let Some(endpoint) = &self.endpoint {
-            return match agree(endpoint, account.as_deref(), self.jurisdiction) {
-                Ok(()) => Some(endpoint.clone()),
-                Err(problem) => {
-                    findings.problems.push(problem);
-                    None
-                }
-            };
-        }
-        let account = findings.required("R2_ACCOUNT_ID", Ok(account))?;
-        let dot = if self.jurisdiction.is_some() { "." } else { "" };
-        let jurisdiction = self.jurisdiction.map_or("", Jurisdiction::label);
-        let url = Url::parse(&format!("https://{account}{dot}{jurisdiction}{HOST}"));
-        // Hex digits and literals: this cannot fail.
-        url.ok()
-    }
-
-    /// `R2_BUCKET`, or its alias.
-    fn bucket(&self) -> Result<Option<Label>, Problem> {
-        if let (Some(bucket), Some(alias)) = (&self.bucket, &self.bucket_name)
-            && bucket != alias
-        {
-            return Err(Fault::new(
-                "and R2_BUCKET_NAME are both set and differ",
-                "one of the two",
-            )
-            .of("R2_BUCKET"));
-        }
-        match &self.bucket {
-            None => plain("R2_BUCKET_NAME", self.bucket_name.as_ref(), bucket),
-            bucket_variable => plain("R2_BUCKET", bucket_variable.as_ref(), bucket),
+            (Ok(own), Ok(alias)) => findings.required("R2_BUCKET", Ok(own.or(alias))),
+            (own, alias) => {
+                findings
+                    .problems
+                    .extend([own.err(), alias.err()].into_iter().flatten());
+                None
+            }
         }
     }
 }
@@ -130,11 +86,13 @@ impl Group for R2Group {
     }
 
     fn resolve(&self, given: &[Given]) -> Resolved<Self::Value> {
-        // Other S3 servers have other forms of keys.
-        let cloudflare = self.endpoint.as_ref().is_none_or(is_cloudflare);
+        let cloudflare = self.endpoint.is_cloudflare();
         let mut findings = Findings::default();
-        let endpoint = self.endpoint(&mut findings);
-        let bucket = findings.required("R2_BUCKET", self.bucket());
+        let account_id = self.account_id.as_ref();
+        let endpoint = self
+            .endpoint
+            .resolve(account_id, self.jurisdiction, &mut findings);
+        let bucket = self.bucket(&mut findings);
         let [key, secret_key, token] = given else {
             return Resolved::setup(findings.into_setup(None));
         };
@@ -156,68 +114,6 @@ impl Group for R2Group {
     }
 }
 
-/// Whether the endpoint is R2's own, where keys and hosts have R2's forms.
-pub(crate) fn is_cloudflare(endpoint: &Url) -> bool {
-    endpoint.host_str().is_some_and(|host| host.ends_with(HOST))
-}
-
-/// Refuses an endpoint that contradicts itself or the other variables: the calls would go to another
-/// account or jurisdiction than the operator believes.
-fn agree(
-    endpoint: &Url,
-    account: Option<&str>,
-    jurisdiction: Option<Jurisdiction>,
-) -> Result<(), Problem> {
-    let host = endpoint.host_str().unwrap_or_default();
-    let Some(labels) = host.strip_suffix(HOST) else {
-        if jurisdiction.is_some() {
-            let fault = Fault::new(
-                "is set next to an R2_ENDPOINT_URL that is not R2's",
-                "one of the two",
-            );
-            return Err(fault.of("R2_JURISDICTION"));
-        }
-        return Ok(());
-    };
-    let (first, second) = labels.split_once('.').unwrap_or((labels, ""));
-    if account_id(first).is_err() {
-        let wrong = "has a host that does not begin with an account id of 32 hex digits";
-        return Err(Fault::new(wrong, ENDPOINT).of("R2_ENDPOINT_URL"));
-    }
-    if account.is_some_and(|account| account != first) {
-        let fault = Fault::new(
-            "is not the account in R2_ENDPOINT_URL",
-            "one of the two, or the same account",
-        );
-        return Err(fault.of("R2_ACCOUNT_ID"));
-    }
-    if jurisdiction.is_some_and(|jurisdiction| jurisdiction.label() != second) {
-        let fault = Fault::new(
-            "is not the jurisdiction in R2_ENDPOINT_URL",
-            "one of the two, or the same jurisdiction",
-        );
-        return Err(fault.of("R2_JURISDICTION"));
-    }
-    Ok(())
-}
-
-fn account_id(text: &str) -> Parsed<String> {
-    if text.len() != 32 {
-        let wrong = Detail::new()
-            .text("has ")
-            .number(text.chars().count())
-            .text(" characters");
-        return Err(Fault {
-            wrong,
-            accepted: ACCOUNT,
-        });
-    }
-    if !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err(Fault::new("is not hexadecimal", ACCOUNT));
-    }
-    Ok(text.to_ascii_lowercase())
-}
-
 fn access_key(text: &str, cloudflare: bool) -> Parsed<()> {
     match text.len() {
         _ if !cloudflare => Ok(()),
@@ -226,16 +122,7 @@ fn access_key(text: &str, cloudflare: bool) -> Parsed<()> {
             "has 64 characters and looks like the secret access key",
             ACCESS_KEY,
         )),
-        length => {
-            let wrong = Detail::new()
-                .text("has ")
-                .number(length)
-                .text(" characters");
-            Err(Fault {
-                wrong,
-                accepted: ACCESS_KEY,
-            })
-        }
+        length => Err(Fault::length(length, ACCESS_KEY)),
     }
 }
 
@@ -245,14 +132,7 @@ fn bucket(text: &str) -> Parsed<Label> {
         return Err(Fault::new("has a slash", BUCKET));
     }
     if !(3..=63).contains(&text.len()) {
-        let wrong = Detail::new()
-            .text("has ")
-            .number(text.chars().count())
-            .text(" characters");
-        return Err(Fault {
-            wrong,
-            accepted: BUCKET,
-        });
+        return Err(Fault::length(text.chars().count(), BUCKET));
     }
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-';
     let label = Label::new(text.to_owned());

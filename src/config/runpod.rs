@@ -4,8 +4,8 @@ use reqwest::Url;
 use secrecy::ExposeSecret;
 
 use super::checks::{Findings, plain, secret};
+use super::generation::{Group, Resolved};
 use super::raw::RawRunPod;
-use super::reload::{Group, Resolved};
 use super::secret_source::{Given, Source};
 use super::types::{RunPod, RunPodEndpoint, Setup};
 use super::values::{self, Fault, Parsed};

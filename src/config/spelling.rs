@@ -75,7 +75,7 @@ mod tests {
             ("API_KEY", "API_KEYS"),
             ("HEALTH_DETAIL", "HEALTH_DETAILS"),
             ("TRUSTED_PROXYS", "TRUSTED_PROXIES"),
-            ("R2_SECRET_KEY_FILE", "R2_SECRET_ACCESS_KEY_FILE"),
+            ("R2_ACCESS_KEY", "R2_ACCESS_KEY_ID"),
         ] {
             let sentence =
                 format!("{slip} is not a variable of infra-health; did you mean {meant}?");

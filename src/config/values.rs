@@ -7,7 +7,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use reqwest::Url;
 
 use super::types::Problem;
 use super::variables;
@@ -28,6 +27,14 @@ impl Fault {
         }
     }
 
+    /// A length that is not accepted.
+    pub(super) fn length(characters: usize, accepted: &'static str) -> Self {
+        Fault {
+            wrong: has(Detail::new(), characters),
+            accepted,
+        }
+    }
+
     pub(super) fn of(self, variable: &'static str) -> Problem {
         Problem {
             variable,
@@ -35,6 +42,15 @@ impl Fault {
             accepted: self.accepted,
         }
     }
+}
+
+fn has(detail: Detail, characters: usize) -> Detail {
+    let noun = if characters == 1 {
+        " character"
+    } else {
+        " characters"
+    };
+    detail.text("has ").number(characters).text(noun)
 }
 
 pub(super) type Parsed<T> = Result<T, Fault>;
@@ -200,6 +216,13 @@ impl Position {
             .text(wrong)
     }
 
+    pub(super) fn length(self, characters: usize, accepted: &'static str) -> Fault {
+        Fault {
+            wrong: has(self.said(""), characters),
+            accepted,
+        }
+    }
+
     pub(super) fn fault(self, wrong: &'static str, accepted: &'static str) -> Fault {
         Fault {
             wrong: self.said(wrong),
@@ -241,59 +264,6 @@ pub(super) fn check_names(text: &str, known: &[&'static str]) -> Parsed<Vec<Stri
     Ok(names)
 }
 
-/// The URL of an upstream: no user info, query or fragment, and `https` unless it is on loopback.
-pub(super) fn upstream(text: &str, allow_insecure: bool, accepted: &'static str) -> Parsed<Url> {
-    let url = bare_url(text, accepted)?;
-    if url.scheme() == "http" && !allow_insecure && !is_loopback(&url) {
-        return Err(Fault::new(
-            "is http:// and would send keys in clear",
-            "an https:// URL, or ALLOW_INSECURE_UPSTREAMS=true",
-        ));
-    }
-    Ok(url)
-}
-
-/// The URL of a proxy. `http` is the usual scheme: what goes through it is a TLS tunnel.
-pub(super) fn proxy(text: &str) -> Parsed<Url> {
-    const ACCEPTED: &str = "a URL of host and port alone, such as http://proxy.example.com:3128";
-    let url = bare_url(text, ACCEPTED)?;
-    if url.path() != "/" {
-        return Err(Fault::new("has a path", ACCEPTED));
-    }
-    Ok(url)
-}
-
-fn bare_url(text: &str, accepted: &'static str) -> Parsed<Url> {
-    let fault = |wrong| Err(Fault::new(wrong, accepted));
-    let Ok(url) = Url::parse(text) else {
-        return fault("is not a URL");
-    };
-    if !matches!(url.scheme(), "http" | "https") || !text.contains("://") {
-        return fault("is not an http:// or https:// URL");
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return fault("has user info before its host");
-    }
-    if url.query().is_some() {
-        return fault("has a query");
-    }
-    if url.fragment().is_some() {
-        return fault("has a fragment");
-    }
-    Ok(url)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let Some(host) = url.host_str() else {
-        return false;
-    };
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    match bare.parse::<IpAddr>() {
-        Ok(address) => address.is_loopback(),
-        Err(_) => host == "localhost" || host.ends_with(".localhost"),
-    }
-}
-
 /// A duration the way operators write it.
 pub(super) fn shown(duration: Duration) -> impl Display {
     humantime::format_duration(duration)
@@ -302,28 +272,6 @@ pub(super) fn shown(duration: Duration) -> impl Display {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn loopback_is_by_address_or_reserved_name() {
-        let at = |url: &str| is_loopback(&Url::parse(url).unwrap());
-        for yes in [
-            "http://127.0.0.1:9000",
-            "http://127.9.9.9",
-            "http://[::1]:1",
-            "http://localhost",
-            "http://r2.localhost",
-        ] {
-            assert!(at(yes), "{yes}");
-        }
-        for no in [
-            "http://10.0.0.1",
-            "http://localhost.example.com",
-            "http://127.0.0.1.example.com",
-            "http://[::2]",
-        ] {
-            assert!(!at(no), "{no}");
-        }
-    }
 
     #[test]
     fn words_are_accepted_in_any_case_and_a_bare_address_is_a_network() {

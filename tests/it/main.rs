@@ -11,6 +11,7 @@
 
 mod api;
 mod client;
+mod docs_variables;
 mod monitor;
 mod r2;
 mod runpod;
