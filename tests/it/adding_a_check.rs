@@ -48,7 +48,11 @@ async fn the_exercise_works() {
         "the machine has hardly any memory left: 99 MiB of 2000"
     );
 
-    for nonsense in ["", "MemTotal: 1 kB\n", "MemTotal: x kB\nMemAvailable: 1 kB\n"] {
+    for nonsense in [
+        "",
+        "MemTotal: 1 kB\n",
+        "MemTotal: x kB\nMemAvailable: 1 kB\n",
+    ] {
         let (codes, _, data) = run(nonsense).await;
         assert_eq!(codes, ["invalid_response"], "{nonsense:?}");
         assert_eq!(data, None);

@@ -91,7 +91,13 @@ pub(crate) fn section_faults(sections: &BTreeMap<String, String>, reason: &Reaso
         Class::Down => "down",
     };
     let first = format!("> {} ({weight})", reason.message);
-    let parts = ["**Symptom.** ", "**Cause.** ", "**Remedy.** ", "**Confirm.**", "```sh"];
+    let parts = [
+        "**Symptom.** ",
+        "**Cause.** ",
+        "**Remedy.** ",
+        "**Confirm.**",
+        "```sh",
+    ];
     let mut at = 0;
     let mut faults = Vec::new();
     if section.trim_start().lines().next() != Some(&first) {
@@ -127,12 +133,18 @@ fn the_runbook_has_one_whole_section_for_each_reason_and_no_other() {
         .values()
         .flat_map(|reason| section_faults(&sections, reason))
         .collect();
-    for code in sections.keys().filter(|code| !reasons.contains_key(code.as_str())) {
+    for code in sections
+        .keys()
+        .filter(|code| !reasons.contains_key(code.as_str()))
+    {
         faults.push(format!("## {code} is no reason of any registered check"));
     }
     assert!(faults.is_empty(), "docs/runbook.md:\n{}", faults.join("\n"));
     for reason in reasons.values() {
-        assert_eq!(reason.doc(), format!("docs/runbook.md#{}", slug(reason.code)));
+        assert_eq!(
+            reason.doc(),
+            format!("docs/runbook.md#{}", slug(reason.code))
+        );
     }
 }
 
@@ -140,16 +152,18 @@ fn the_runbook_has_one_whole_section_for_each_reason_and_no_other() {
 fn table(text: &str, begin: &str, end: &str) -> Vec<String> {
     let from = text.find(begin).unwrap_or_else(|| panic!("no {begin}"));
     let to = text.find(end).unwrap_or_else(|| panic!("no {end}"));
-    text[from..to]
-        .lines()
-        .skip(3)
-        .map(str::to_owned)
-        .collect()
+    text[from..to].lines().skip(3).map(str::to_owned).collect()
 }
 
 fn assert_same_lines(what: &str, found: &[String], expected: &[String]) {
-    let missing: Vec<_> = expected.iter().filter(|line| !found.contains(line)).collect();
-    let extra: Vec<_> = found.iter().filter(|line| !expected.contains(line)).collect();
+    let missing: Vec<_> = expected
+        .iter()
+        .filter(|line| !found.contains(line))
+        .collect();
+    let extra: Vec<_> = found
+        .iter()
+        .filter(|line| !expected.contains(line))
+        .collect();
     assert!(
         found == expected,
         "{what} is out of step or out of order\nmissing: {missing:#?}\nnot expected: {extra:#?}"
@@ -159,12 +173,23 @@ fn assert_same_lines(what: &str, found: &[String], expected: &[String]) {
 #[test]
 fn the_table_of_variables_is_the_codes() {
     let row = |variable: &Variable| {
-        let default = variable.default.map_or("–".to_owned(), |value| format!("`{value}`"));
-        let also = variable.file.map_or(String::new(), |file| format!(" Also `{file}`."));
-        format!("| `{}` | {default} | {}{also} |", variable.name, variable.doc)
+        let default = variable
+            .default
+            .map_or("–".to_owned(), |value| format!("`{value}`"));
+        let also = variable
+            .file
+            .map_or(String::new(), |file| format!(" Also `{file}`."));
+        format!(
+            "| `{}` | {default} | {}{also} |",
+            variable.name, variable.doc
+        )
     };
     let expected: Vec<_> = VARIABLES.iter().map(row).collect();
-    let found = table(&read("README.md"), "<!-- variables", "<!-- end of variables");
+    let found = table(
+        &read("README.md"),
+        "<!-- variables",
+        "<!-- end of variables",
+    );
     assert_same_lines("the table of variables in README.md", &found, &expected);
 }
 
@@ -177,19 +202,26 @@ fn the_times_to_notice_are_those_of_the_defaults() {
         format!("**{} s**", total.as_secs_f64())
     };
     let readme = read("README.md");
-    for (name, policy) in [("runpod_configured", &config.runpod_policy), ("r2_configured", &config.r2_policy)] {
+    for (name, policy) in [
+        ("runpod_configured", &config.runpod_policy),
+        ("r2_configured", &config.r2_policy),
+    ] {
         let row = readme
             .lines()
             .find(|line| line.starts_with("| ") && line.contains(&format!("`{name}` (every")))
             .unwrap_or_else(|| panic!("no row of {name}"));
         for threshold in [policy.failure_threshold, policy.success_threshold] {
             let expected = worst(policy, threshold);
-            assert!(row.contains(&expected), "{name}: expected {expected} in {row}");
+            assert!(
+                row.contains(&expected),
+                "{name}: expected {expected} in {row}"
+            );
         }
         let every = format!("(every {} s)", policy.interval.as_secs());
         assert!(row.contains(&every), "{name}: expected {every} in {row}");
     }
-    let calls = |policy: &Policy| Duration::from_hours(24 * 30).as_secs() / policy.interval.as_secs();
+    let calls =
+        |policy: &Policy| Duration::from_hours(24 * 30).as_secs() / policy.interval.as_secs();
     assert_eq!(calls(&config.runpod_policy), 86_400);
     assert_eq!(calls(&config.r2_policy), 43_200);
     assert!(readme.contains("| 120 | 86,400 |") && readme.contains("| 60 | 43,200 |"));
@@ -229,7 +261,11 @@ fn every_local_link_leads_somewhere() {
     for &document in DOCUMENTS {
         let text = read(document);
         let own: String = prose(&text).flat_map(|line| [line, "\n"]).collect();
-        for target in own.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        for target in own
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
             if target.starts_with("http") {
                 continue;
             }
