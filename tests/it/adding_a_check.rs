@@ -4,7 +4,7 @@ mod host_memory;
 
 use std::fs;
 
-use infra_health::check::Context;
+use infra_health::check::{Context, Finding};
 use infra_health::clock::Clock;
 use infra_health::config::Policy;
 use infra_health::registry::{Info, Registry};
@@ -31,7 +31,7 @@ async fn run(meminfo: &str) -> (Vec<&'static str>, String, Option<Value>) {
     };
     let outcome = registry.into_entries()[0].run(&cx).await;
     let codes = outcome.findings.iter().map(|f| f.reason.code).collect();
-    let message = outcome.worst().map_or_else(String::new, |f| f.message());
+    let message = outcome.worst().map_or_else(String::new, Finding::message);
     (codes, message, outcome.data)
 }
 

@@ -171,7 +171,7 @@ fn sources() -> Vec<Source> {
                 if name != "tests" {
                     collect(&entry.path(), &format!("{path}/"), sources);
                 }
-            } else if name.ends_with(".rs") && name != "tests.rs" {
+            } else if entry.path().extension() == Some("rs".as_ref()) && name != "tests.rs" {
                 let code = without_comments_and_tests(&fs::read_to_string(entry.path()).unwrap());
                 sources.push(Source { path, code });
             }
