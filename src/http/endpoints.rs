@@ -1,0 +1,190 @@
+//! What exists: the one list of endpoints. Routing, `Allow`, credentials, limits, log levels and the
+//! message of a 404 come from here.
+
+use http::Method;
+use tracing::Level;
+
+/// An endpoint, for code that treats it in its own way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// The folded state of every check.
+    Health,
+    /// The process and its monitor run.
+    Livez,
+    /// Whether this replica should get traffic.
+    Readyz,
+    /// A fresh fan-out now.
+    Refresh,
+    /// One check by its name.
+    Check,
+}
+
+/// The methods of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Methods {
+    /// `GET`, and `HEAD`, which is the same less the body.
+    Read,
+    /// `POST`.
+    Post,
+}
+
+impl Methods {
+    /// The value of `Allow`.
+    pub const fn allow(self) -> &'static str {
+        match self {
+            Methods::Read => "GET, HEAD",
+            Methods::Post => "POST",
+        }
+    }
+
+    /// Whether `method` is one of them.
+    pub fn contain(self, method: &Method) -> bool {
+        match self {
+            Methods::Read => *method == Method::GET || *method == Method::HEAD,
+            Methods::Post => *method == Method::POST,
+        }
+    }
+}
+
+/// What an endpoint wants to know of the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credentials {
+    /// Never looked at.
+    Ignored,
+    /// None is fine unless `HEALTH_REQUIRE_API_KEY`; a wrong one is not.
+    Optional,
+    /// A valid key.
+    Key,
+}
+
+/// One endpoint.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Which one.
+    pub route: Route,
+    /// Its path; at most one parameter, the last segment.
+    pub path: &'static str,
+    /// Its methods.
+    pub methods: Methods,
+    /// What it wants to know of the caller.
+    pub credentials: Credentials,
+    /// Whether requests count against a rate limit.
+    pub limited: bool,
+    /// Whether it is served on `PROBE_ADDR` too.
+    pub on_probe_listener: bool,
+    /// The level of the log line of a 2xx.
+    pub success_level: Level,
+}
+
+/// Every endpoint; literal paths come before the pattern that would take them in.
+pub const ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        route: Route::Health,
+        path: "/health",
+        methods: Methods::Read,
+        credentials: Credentials::Optional,
+        limited: true,
+        on_probe_listener: false,
+        success_level: Level::DEBUG,
+    },
+    Endpoint {
+        route: Route::Livez,
+        path: "/livez",
+        methods: Methods::Read,
+        credentials: Credentials::Ignored,
+        limited: false,
+        on_probe_listener: true,
+        success_level: Level::DEBUG,
+    },
+    Endpoint {
+        route: Route::Readyz,
+        path: "/readyz",
+        methods: Methods::Read,
+        credentials: Credentials::Ignored,
+        limited: false,
+        on_probe_listener: true,
+        success_level: Level::DEBUG,
+    },
+    Endpoint {
+        route: Route::Refresh,
+        path: "/health/refresh",
+        methods: Methods::Post,
+        credentials: Credentials::Key,
+        limited: true,
+        on_probe_listener: false,
+        success_level: Level::DEBUG,
+    },
+    Endpoint {
+        route: Route::Check,
+        path: "/health/{check}",
+        methods: Methods::Read,
+        credentials: Credentials::Optional,
+        limited: true,
+        on_probe_listener: false,
+        success_level: Level::DEBUG,
+    },
+];
+
+impl Endpoint {
+    fn matches(&self, path: &str) -> bool {
+        if self.path == path {
+            return true;
+        }
+        self.path
+            .split_once('{')
+            .and_then(|(literal, _)| path.strip_prefix(literal))
+            .is_some_and(|parameter| !parameter.is_empty() && !parameter.contains('/'))
+    }
+}
+
+/// Which endpoints a listener has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them.
+    Everything,
+    /// What `PROBE_ADDR` serves.
+    Probes,
+}
+
+impl Scope {
+    /// The endpoints in it, in the order of the table.
+    pub fn endpoints(self) -> impl Iterator<Item = &'static Endpoint> {
+        ENDPOINTS
+            .iter()
+            .filter(move |endpoint| self == Scope::Everything || endpoint.on_probe_listener)
+    }
+
+    /// The endpoint at `path`.
+    pub fn find(self, path: &str) -> Option<&'static Endpoint> {
+        self.endpoints().find(|endpoint| endpoint.matches(path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(path: &str) -> Option<Route> {
+        Scope::Everything.find(path).map(|endpoint| endpoint.route)
+    }
+
+    #[test]
+    fn paths_lead_to_their_endpoints_and_nowhere_else() {
+        for endpoint in ENDPOINTS {
+            assert_eq!(route(endpoint.path), Some(endpoint.route));
+        }
+        assert_eq!(route("/health/r2_configured"), Some(Route::Check));
+        for nowhere in [
+            "", "*", "/", "/health/", "/health/a/b", "/healthy", "/livez/", "//health", "/Health",
+        ] {
+            assert_eq!(route(nowhere), None, "{nowhere}");
+        }
+    }
+
+    #[test]
+    fn the_probe_listener_has_the_two_probes_only() {
+        let paths: Vec<_> = Scope::Probes.endpoints().map(|e| e.path).collect();
+        assert_eq!(paths, ["/livez", "/readyz"]);
+        assert!(Scope::Probes.find("/health").is_none());
+    }
+}

@@ -1,0 +1,291 @@
+//! Every error body comes from here: handlers say what is wrong, the front renders it, because only it
+//! knows the request id.
+
+use std::borrow::Cow;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{
+    ALLOW, CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use http::StatusCode;
+
+use super::endpoints::{Methods, Scope};
+use super::rate_limit::{RATELIMIT, RATELIMIT_POLICY};
+use crate::answers::{Answer, error_body};
+
+/// The machine word of an error body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// Malformed query, header or body.
+    InvalidRequest,
+    /// A key is needed.
+    MissingApiKey,
+    /// The key is none of `API_KEYS`.
+    InvalidApiKey,
+    /// No such path.
+    NotFound,
+    /// No check of that name.
+    CheckNotFound,
+    /// The path exists, not with this method.
+    MethodNotAllowed,
+    /// The request's body did not arrive in time.
+    Timeout,
+    /// The request's body is too large.
+    PayloadTooLarge,
+    /// The request's body is of the wrong type.
+    UnsupportedMediaType,
+    /// Too many requests or waiters.
+    RateLimited,
+    /// A bug; the cause is in the log.
+    InternalError,
+    /// A counted check is false.
+    Degraded,
+    /// The check asked for is false.
+    CheckFailed,
+    /// This replica should get no traffic.
+    NotReady,
+}
+
+impl Code {
+    /// As it stands in the body.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Code::InvalidRequest => "invalid_request",
+            Code::MissingApiKey => "missing_api_key",
+            Code::InvalidApiKey => "invalid_api_key",
+            Code::NotFound => "not_found",
+            Code::CheckNotFound => "check_not_found",
+            Code::MethodNotAllowed => "method_not_allowed",
+            Code::Timeout => "timeout",
+            Code::PayloadTooLarge => "payload_too_large",
+            Code::UnsupportedMediaType => "unsupported_media_type",
+            Code::RateLimited => "rate_limited",
+            Code::InternalError => "internal_error",
+            Code::Degraded => "degraded",
+            Code::CheckFailed => "check_failed",
+            Code::NotReady => "not_ready",
+        }
+    }
+
+    /// Its HTTP status.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Code::InvalidRequest => StatusCode::BAD_REQUEST,
+            Code::MissingApiKey | Code::InvalidApiKey => StatusCode::UNAUTHORIZED,
+            Code::NotFound | Code::CheckNotFound => StatusCode::NOT_FOUND,
+            Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Code::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Code::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+            Code::Degraded | Code::CheckFailed | Code::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// Whether it tells of this service's own fault: a 5xx that is no answer.
+    pub const fn is_fault(self) -> bool {
+        matches!(self, Code::InternalError)
+    }
+}
+
+/// An error as a handler states it. Its message is for callers and is made of literals, numbers and
+/// configured names; nothing that a caller or an upstream sent.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    code: Code,
+    message: Cow<'static, str>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    cause: Option<&'static str>,
+}
+
+impl ApiError {
+    /// An error with a sentence for the caller.
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        ApiError {
+            code,
+            message: message.into(),
+            headers: Vec::new(),
+            cause: None,
+        }
+    }
+
+    fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// 400.
+    pub fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::InvalidRequest, message)
+    }
+
+    /// 401 with its challenge; `code` is one of the two key codes.
+    pub fn unauthorized(code: Code, message: &'static str) -> Self {
+        Self::new(code, message).with(WWW_AUTHENTICATE, HeaderValue::from_static("ApiKey"))
+    }
+
+    /// 404 that names what exists in `scope`.
+    pub fn not_found(scope: Scope) -> Self {
+        let exists: Vec<_> = scope
+            .endpoints()
+            .map(|endpoint| format!("{} {}", endpoint.methods.allow(), endpoint.path))
+            .collect();
+        let message = format!("no such path; there are {}", exists.join("; "));
+        Self::new(Code::NotFound, message)
+    }
+
+    /// 404 that names the checks.
+    pub fn check_not_found(names: &[&'static str]) -> Self {
+        let message = format!("no such check; there are {}", names.join(", "));
+        Self::new(Code::CheckNotFound, message)
+    }
+
+    /// 405 with `Allow`.
+    pub fn method_not_allowed(methods: Methods) -> Self {
+        let allow = methods.allow();
+        Self::new(
+            Code::MethodNotAllowed,
+            format!("method not allowed; allowed: {allow}"),
+        )
+        .with(ALLOW, HeaderValue::from_static(allow))
+    }
+
+    /// 408: what is left of the body makes the connection unusable.
+    pub fn body_timeout() -> Self {
+        Self::new(Code::Timeout, "the request's body did not arrive in time")
+            .with(CONNECTION, HeaderValue::from_static("close"))
+    }
+
+    /// 429: `what` is too much, come back after so many seconds; `limit` and `policy` are the values of
+    /// `RateLimit` and `RateLimit-Policy`.
+    pub fn rate_limited(
+        what: &'static str,
+        retry_after: u64,
+        limit: HeaderValue,
+        policy: HeaderValue,
+    ) -> Self {
+        Self::new(
+            Code::RateLimited,
+            format!("{what}; retry in {retry_after} s"),
+        )
+        .with(RETRY_AFTER, HeaderValue::from(retry_after))
+        .with(RATELIMIT, limit)
+        .with(RATELIMIT_POLICY, policy)
+    }
+
+    /// 500; `cause` goes to the log only.
+    pub fn internal(cause: &'static str) -> Self {
+        ApiError {
+            cause: Some(cause),
+            ..Self::new(
+                Code::InternalError,
+                "something went wrong here; the log has the cause under this request id",
+            )
+        }
+    }
+
+    /// For a response that no handler of ours made: the library's own rejections.
+    pub fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::REQUEST_TIMEOUT => Self::body_timeout(),
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Self::new(Code::PayloadTooLarge, "the request's body is too large")
+                    .with(CONNECTION, HeaderValue::from_static("close"))
+            }
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::new(
+                Code::UnsupportedMediaType,
+                "the request's content type is not supported",
+            ),
+            status if status.is_client_error() => Self::invalid("the request is malformed"),
+            _ => Self::internal("a handler answered past the error type"),
+        }
+    }
+}
+
+/// What a handler hands to the front: an answer, its code when it is an error, further headers.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// Status and body.
+    pub answer: Answer,
+    /// The code in an error body.
+    pub code: Option<Code>,
+    /// Headers besides those of every response.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// For the log only.
+    pub cause: Option<&'static str>,
+}
+
+impl Reply {
+    /// An answer; `code` is the one in its body should it be an error.
+    pub fn new(answer: Answer, code: Code) -> Self {
+        Reply {
+            code: (!answer.status.is_success()).then_some(code),
+            answer,
+            headers: Vec::new(),
+            cause: None,
+        }
+    }
+
+    /// What a response of the router carries.
+    pub(super) fn of(mut response: Response) -> Self {
+        response
+            .extensions_mut()
+            .remove::<Reply>()
+            .unwrap_or_else(|| ApiError::of_status(response.status()).into())
+    }
+}
+
+impl From<ApiError> for Reply {
+    fn from(error: ApiError) -> Self {
+        Reply {
+            answer: Answer {
+                status: error.code.status(),
+                body: error_body(error.code.as_str(), &error.message, None),
+            },
+            code: Some(error.code),
+            headers: error.headers,
+            cause: error.cause,
+        }
+    }
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        let mut response = self.answer.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        Reply::from(self).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn responses_of_the_library_are_told_by_their_status() {
+        for (status, code) in [
+            (400, Code::InvalidRequest),
+            (408, Code::Timeout),
+            (413, Code::PayloadTooLarge),
+            (415, Code::UnsupportedMediaType),
+            (422, Code::InvalidRequest),
+            (200, Code::InternalError),
+            (302, Code::InternalError),
+            (500, Code::InternalError),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let reply = Reply::of((status, "text of the library").into_response());
+            assert_eq!(reply.code, Some(code), "{status}");
+            assert_eq!(reply.answer.status, code.status());
+            let body = reply.answer.body.with_id("req_1");
+            assert!(!String::from_utf8_lossy(&body).contains("library"));
+        }
+    }
+}

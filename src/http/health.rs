@@ -1,0 +1,165 @@
+//! `/health`, `/health/{check}` and `/health/refresh`.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::error::{ApiError, Code, Reply};
+use super::query::HealthQuery;
+use super::shared::{Caller, Shared};
+use crate::answers::{Answer, Options, Published, check, health};
+use crate::config::Details;
+use crate::snapshot::{CheckSet, Snapshot};
+
+const DETAILS_NEED_A_KEY: &str = "details are for holders of a key: set API_KEYS and send one as X-Api-Key, \
+     or read this service's log, or run infra-health doctor";
+const NEEDS_A_KEY: &str =
+    "this is for holders of a key: set API_KEYS and send one as X-Api-Key";
+
+impl Shared {
+    /// Plain `/health`, without waiting; `None` while the first round is under way.
+    pub(super) fn health_at_once(&self, caller: Caller) -> Option<Reply> {
+        let published = self.published();
+        (!published.starting).then(|| self.health_of(&published, self.plain(caller), caller.at))
+    }
+
+    /// `/health` with whatever the query asks for.
+    pub(super) async fn health(
+        &self,
+        query: HealthQuery,
+        caller: Caller,
+    ) -> Result<Reply, ApiError> {
+        let mut options = self.plain(caller);
+        options.excluded = self.excluded(query.exclude)?;
+        self.detailed(&mut options, query.verbose, caller)?;
+        if let Some(patience) = query.wait {
+            Self::authorize(caller)?;
+            return self.wait_healthy(options, caller.at + patience).await;
+        }
+        let published = self
+            .first_round(caller, |snapshot| snapshot.is_starting(options.excluded))
+            .await;
+        Ok(self.health_of(&published, options, Instant::now()))
+    }
+
+    /// `/health/{check}`.
+    pub(super) async fn check(
+        &self,
+        name: &str,
+        verbose: bool,
+        caller: Caller,
+    ) -> Result<Reply, ApiError> {
+        let index = self
+            .names
+            .iter()
+            .position(|&known| known == name)
+            .ok_or_else(|| ApiError::check_not_found(&self.names))?;
+        let mut options = self.options.clone();
+        self.detailed(&mut options, verbose, caller)?;
+        let published = self
+            .first_round(caller, |snapshot| {
+                snapshot.checks.get(index).is_some_and(|c| c.is_starting())
+            })
+            .await;
+        let at = self.moment(Instant::now());
+        let answer = match published.checks.get(index) {
+            Some(rendered) if !verbose && published.is_good(at) => rendered.clone(),
+            _ => check(&published.snapshot, index, &options, at),
+        };
+        Ok(Reply::new(answer, Code::CheckFailed))
+    }
+
+    /// `POST /health/refresh`; the key has been asked for.
+    pub(super) async fn refresh(&self, caller: Caller) -> Reply {
+        let (published, fresh) = self.monitor.refresh.run(self.refresh_patience).await;
+        let options = Options {
+            details: self.policy.details != Details::Never,
+            version: caller.authorized,
+            fresh: Some(fresh),
+            ..self.plain(caller)
+        };
+        self.health_of(&published, options, Instant::now())
+    }
+
+    /// The answer of `/health`: as published where that is what `options` ask for and still holds.
+    pub(super) fn health_of(&self, published: &Published, options: Options, now: Instant) -> Reply {
+        let at = self.moment(now);
+        let as_published = !options.details
+            && !options.version
+            && options.fresh.is_none()
+            && options.excluded == self.options.excluded
+            && options.degraded_is_503 == self.options.degraded_is_503;
+        let answer: Answer = if as_published && published.is_good(at) {
+            published.health.clone()
+        } else {
+            health(&published.snapshot, &options, at)
+        };
+        Reply::new(answer, Code::Degraded)
+    }
+
+    /// Without options. Another instance's check is always answered 200, so that instances that watch
+    /// each other, or themselves, cannot hold each other down.
+    fn plain(&self, caller: Caller) -> Options {
+        Options {
+            degraded_is_503: self.options.degraded_is_503 && !caller.is_probe,
+            ..self.options.clone()
+        }
+    }
+
+    fn excluded(&self, asked: CheckSet) -> Result<CheckSet, ApiError> {
+        let excluded = self.options.excluded.union(asked);
+        if !asked.is_empty() && excluded.len() >= self.names.len() {
+            let names = self.names.join(", ");
+            let message = format!("exclude leaves no check; there are {names}");
+            return Err(ApiError::invalid(message));
+        }
+        Ok(excluded)
+    }
+
+    /// Adds details where they are asked for and allowed; with `HEALTH_DETAILS=never` they are left out
+    /// and the answer is otherwise the same, so that a monitor that asks for them goes on working.
+    fn detailed(
+        &self,
+        options: &mut Options,
+        asked: bool,
+        caller: Caller,
+    ) -> Result<(), ApiError> {
+        options.details = asked
+            && match self.policy.details {
+                Details::Always => true,
+                Details::Never => false,
+                Details::Authorized if caller.authorized => true,
+                Details::Authorized => {
+                    return Err(ApiError::unauthorized(
+                        Code::MissingApiKey,
+                        DETAILS_NEED_A_KEY,
+                    ));
+                }
+            };
+        options.version = asked && caller.authorized;
+        Ok(())
+    }
+
+    /// For what needs a key.
+    pub(super) fn authorize(caller: Caller) -> Result<(), ApiError> {
+        if caller.authorized {
+            Ok(())
+        } else {
+            Err(ApiError::unauthorized(Code::MissingApiKey, NEEDS_A_KEY))
+        }
+    }
+
+    /// The newest publication, once what the request asks for is not `starting` any more, or at
+    /// `HEALTH_DEADLINE`.
+    async fn first_round(
+        &self,
+        caller: Caller,
+        starting: impl Fn(&Snapshot) -> bool,
+    ) -> Arc<Published> {
+        let mut published = self.monitor.published.clone();
+        let ended = published.wait_for(|published| !starting(&published.snapshot));
+        // Either way the newest publication is the answer.
+        let _ = timeout_at(caller.at + self.policy.deadline, ended).await;
+        self.published()
+    }
+}

@@ -1,0 +1,124 @@
+//! `/livez` and `/readyz`.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use tokio::time::Instant;
+
+use super::error::{Code, Reply};
+use super::shared::Shared;
+use crate::answers::{NotReady, live, not_ready, ready};
+use crate::monitor::livez;
+
+/// Whether the first round of checks has ever ended. Never opens again: a check that starts over must not
+/// take traffic from a replica.
+#[derive(Debug, Default)]
+pub(super) struct Latch(AtomicBool);
+
+impl Latch {
+    /// Whether it is closed, `starting` being what holds now.
+    pub(super) fn closes(&self, starting: bool) -> bool {
+        if !starting && !self.0.load(Relaxed) {
+            self.0.store(true, Relaxed);
+        }
+        self.0.load(Relaxed)
+    }
+}
+
+/// Everything readiness looks at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Situation {
+    draining: bool,
+    stalled: bool,
+    started: bool,
+    descriptors_exhausted: bool,
+    /// The first of `READY_REQUIRES` that is false.
+    failing: Option<&'static str>,
+}
+
+/// Whether this replica should get traffic; if not, the reason that comes first.
+pub(super) fn readiness(situation: Situation) -> Result<(), NotReady> {
+    if situation.draining {
+        return Err(NotReady::Draining);
+    }
+    if situation.stalled {
+        return Err(NotReady::MonitorStalled);
+    }
+    if !situation.started {
+        return Err(NotReady::Starting);
+    }
+    if situation.descriptors_exhausted {
+        return Err(NotReady::DescriptorsExhausted);
+    }
+    situation
+        .failing
+        .map_or(Ok(()), |name| Err(NotReady::RequiredCheck(name)))
+}
+
+impl Shared {
+    /// `/livez`: the heartbeat and nothing else.
+    pub(super) fn livez(&self, now: Instant) -> Reply {
+        Reply::new(live(livez(&self.monitor.heartbeat, now)), Code::NotReady)
+    }
+
+    /// `/readyz`.
+    pub(super) fn readyz(&self, now: Instant) -> Reply {
+        let answer = match readiness(self.situation(now)) {
+            Ok(()) => ready(),
+            Err(why) => not_ready(why),
+        };
+        Reply::new(answer, Code::NotReady)
+    }
+
+    fn situation(&self, now: Instant) -> Situation {
+        let at = self.moment(now);
+        let published = self.published();
+        let failing = self
+            .required
+            .iter()
+            .filter_map(|&index| published.snapshot.checks.get(index))
+            .find(|check| !check.ok(at))
+            .map(|check| check.info.name);
+        Situation {
+            draining: (self.facts.is_draining)(),
+            stalled: at.stalled,
+            started: self.started.closes(published.starting),
+            descriptors_exhausted: (self.facts.descriptors_exhausted)(),
+            failing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readiness_names_what_comes_first() {
+        let mut situation = Situation {
+            draining: true,
+            stalled: true,
+            started: false,
+            descriptors_exhausted: true,
+            failing: Some("api"),
+        };
+        assert_eq!(readiness(situation), Err(NotReady::Draining));
+        situation.draining = false;
+        assert_eq!(readiness(situation), Err(NotReady::MonitorStalled));
+        situation.stalled = false;
+        assert_eq!(readiness(situation), Err(NotReady::Starting));
+        situation.started = true;
+        assert_eq!(readiness(situation), Err(NotReady::DescriptorsExhausted));
+        situation.descriptors_exhausted = false;
+        assert_eq!(readiness(situation), Err(NotReady::RequiredCheck("api")));
+        situation.failing = None;
+        assert_eq!(readiness(situation), Ok(()));
+    }
+
+    #[test]
+    fn the_latch_closes_once_and_for_ever() {
+        let latch = Latch::default();
+        assert!(!latch.closes(true));
+        assert!(latch.closes(false));
+        assert!(latch.closes(true));
+    }
+}

@@ -1,0 +1,215 @@
+//! The query of `/health`: unknown parameters are ignored, a malformed known one is a 400.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::error::ApiError;
+use crate::snapshot::CheckSet;
+
+/// The longest `?wait` without `timeout`.
+const DEFAULT_WAIT: Duration = Duration::from_secs(30);
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+/// The longest `?wait` of all.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// What a caller of `/health` asks for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HealthQuery {
+    /// `verbose`: with details.
+    pub verbose: bool,
+    /// `exclude`: checks that do not count for this request.
+    pub exclude: CheckSet,
+    /// `wait=healthy` and its `timeout`.
+    pub wait: Option<Duration>,
+}
+
+impl HealthQuery {
+    /// Reads the query of `/health`; `names` are the checks in order.
+    ///
+    /// # Errors
+    /// 400 for a known parameter that is malformed or given twice, for `timeout` without `wait` (a deploy
+    /// script that forgot it would not wait at all), and for a malformed percent-encoding.
+    pub fn parse(query: Option<&str>, names: &[&'static str]) -> Result<Self, ApiError> {
+        let mut exclude = CheckSet::EMPTY;
+        let mut verbose = None;
+        let mut wait = None;
+        let mut timeout = None;
+        for pair in pairs(query) {
+            let (name, value) = pair?;
+            match &*name {
+                "verbose" => once(&mut verbose, flag(&value)?, "verbose is given twice")?,
+                "exclude" => exclude = exclude.union(checks(&value, names)?),
+                "wait" => once(&mut wait, healthy(&value)?, "wait is given twice")?,
+                "timeout" => once(&mut timeout, bounded(&value)?, "timeout is given twice")?,
+                _ => {}
+            }
+        }
+        if timeout.is_some() && wait.is_none() {
+            return Err(ApiError::invalid("timeout needs wait=healthy"));
+        }
+        Ok(HealthQuery {
+            verbose: verbose.unwrap_or(false),
+            exclude,
+            wait: wait.map(|()| timeout.unwrap_or(DEFAULT_WAIT)),
+        })
+    }
+}
+
+/// The query of `/health/{check}`: `verbose`.
+///
+/// # Errors
+/// 400 as for [`HealthQuery::parse`].
+pub fn verbose_only(query: Option<&str>) -> Result<bool, ApiError> {
+    let mut verbose = None;
+    for pair in pairs(query) {
+        let (name, value) = pair?;
+        if name == "verbose" {
+            once(&mut verbose, flag(&value)?, "verbose is given twice")?;
+        }
+    }
+    Ok(verbose.unwrap_or(false))
+}
+
+fn once<T>(slot: &mut Option<T>, value: T, twice: &'static str) -> Result<(), ApiError> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(ApiError::invalid(twice)),
+    }
+}
+
+fn flag(value: &str) -> Result<bool, ApiError> {
+    match value {
+        "" | "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err(ApiError::invalid(
+            "verbose is malformed; accepted: verbose, verbose=true, verbose=false",
+        )),
+    }
+}
+
+fn healthy(value: &str) -> Result<(), ApiError> {
+    if value == "healthy" {
+        Ok(())
+    } else {
+        Err(ApiError::invalid("wait is malformed; accepted: wait=healthy"))
+    }
+}
+
+fn bounded(value: &str) -> Result<Duration, ApiError> {
+    humantime::parse_duration(value)
+        .ok()
+        .filter(|timeout| (SHORTEST_WAIT..=LONGEST_WAIT).contains(timeout))
+        .ok_or_else(|| {
+            ApiError::invalid("timeout is malformed; accepted: 1s to 60s, with its unit")
+        })
+}
+
+/// One name, or several with commas as in `HEALTH_EXCLUDE`.
+fn checks(value: &str, names: &[&'static str]) -> Result<CheckSet, ApiError> {
+    value.split(',').try_fold(CheckSet::EMPTY, |set, name| {
+        let index = names.iter().position(|&known| known == name.trim());
+        index.map(|index| set.with(index)).ok_or_else(|| {
+            let message = format!("exclude names no check; there are {}", names.join(", "));
+            ApiError::invalid(message)
+        })
+    })
+}
+
+type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+fn pairs(query: Option<&str>) -> impl Iterator<Item = Result<Pair<'_>, ApiError>> {
+    query
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            decode(name)
+                .zip(decode(value))
+                .ok_or_else(|| ApiError::invalid("the query's percent-encoding is malformed"))
+        })
+}
+
+/// `application/x-www-form-urlencoded`, strictly; `None` for a broken escape or what is not UTF-8.
+fn decode(text: &str) -> Option<Cow<'_, str>> {
+    if !text.bytes().any(|b| b == b'%' || b == b'+') {
+        return Some(Cow::Borrowed(text));
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        out.push(match byte {
+            b'+' => b' ',
+            b'%' => hex_digit(rest.next()?)? << 4 | hex_digit(rest.next()?)?,
+            other => other,
+        });
+    }
+    String::from_utf8(out).ok().map(Cow::Owned)
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    char::from(byte)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: &[&str] = &["api", "runpod_configured", "r2_configured"];
+
+    fn parse(query: &str) -> Option<HealthQuery> {
+        HealthQuery::parse(Some(query), NAMES).ok()
+    }
+
+    #[test]
+    fn known_parameters_are_read_and_unknown_ones_ignored() {
+        let plain = Some(HealthQuery::default());
+        for query in ["", "&&", "cache=7&b", "verbose=false", "verbose=0", "x=%20+y"] {
+            assert_eq!(parse(query), plain, "{query}");
+        }
+        for query in ["verbose", "verbose=", "verbose=true", "verbose=1", "a&verbos%65"] {
+            assert!(parse(query).unwrap().verbose, "{query}");
+        }
+        let two = CheckSet::EMPTY.with(0).with(2);
+        for query in [
+            "exclude=api&exclude=r2_configured",
+            "exclude=r2_configured,api",
+            "exclude=api&exclude=api%2C+r2%5Fconfigured",
+        ] {
+            assert_eq!(parse(query).unwrap().exclude, two, "{query}");
+        }
+        let wait = |query| parse(query).unwrap().wait.unwrap();
+        assert_eq!(wait("wait=healthy"), DEFAULT_WAIT);
+        assert_eq!(wait("timeout=1m&wait=healthy"), LONGEST_WAIT);
+        assert_eq!(wait("wait=healthy&timeout=1500ms").as_millis(), 1500);
+    }
+
+    #[test]
+    fn malformed_known_parameters_are_refused() {
+        for query in [
+            "verbose=yes",
+            "verbose&verbose",
+            "exclude",
+            "exclude=",
+            "exclude=unknown",
+            "exclude=api,",
+            "wait",
+            "wait=degraded",
+            "wait=healthy&wait=healthy",
+            "wait=healthy&timeout=30",
+            "wait=healthy&timeout=999ms",
+            "wait=healthy&timeout=61s",
+            "wait=healthy&timeout=-1s",
+            "wait=healthy&timeout=99999999999999999999s",
+            "timeout=30s",
+            "verbose=%",
+            "verbose=%4",
+            "x=%zz",
+            "x=%ff",
+        ] {
+            assert_eq!(parse(query), None, "{query}");
+        }
+    }
+}

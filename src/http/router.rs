@@ -1,0 +1,117 @@
+//! Everything that is not answered at once: an axum router, complete in itself.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Path, State};
+use axum::routing::{MethodRouter, get, post};
+use http::Uri;
+use http::request::Parts;
+use http_body_util::BodyExt;
+use tokio::time::{Instant, timeout};
+use tower_http::limit::RequestBodyLimitLayer;
+
+use super::endpoints::{Route, Scope};
+use super::error::{ApiError, Reply};
+use super::query::{HealthQuery, verbose_only};
+use super::shared::{Caller, Shared};
+
+/// No endpoint reads a body for its content; one that is sent must be small and come soon.
+const MAX_BODY_BYTES: usize = 16 * 1024;
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The endpoints of `scope`, with a 404 and a 405 for everything else.
+pub(super) fn router(scope: Scope, shared: Arc<Shared>) -> Router {
+    scope
+        .endpoints()
+        .fold(Router::new(), |router, endpoint| {
+            let methods = endpoint.methods;
+            let not_allowed = move || async move { ApiError::method_not_allowed(methods) };
+            router.route(endpoint.path, handler(endpoint.route).fallback(not_allowed))
+        })
+        .fallback(move || async move { ApiError::not_found(scope) })
+        .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
+        .with_state(shared)
+}
+
+fn handler(route: Route) -> MethodRouter<Arc<Shared>> {
+    match route {
+        Route::Health => get(health),
+        Route::Livez => get(livez),
+        Route::Readyz => get(readyz),
+        Route::Refresh => post(refresh),
+        Route::Check => get(check),
+    }
+}
+
+type App = State<Arc<Shared>>;
+
+async fn health(State(shared): App, caller: Caller, uri: Uri) -> Result<Reply, ApiError> {
+    let query = HealthQuery::parse(uri.query(), &shared.names)?;
+    shared.health(query, caller).await
+}
+
+async fn check(
+    State(shared): App,
+    caller: Caller,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Reply, ApiError> {
+    let verbose = verbose_only(uri.query())?;
+    shared.check(&name, verbose, caller).await
+}
+
+async fn livez(State(shared): App, caller: Caller) -> Reply {
+    shared.livez(caller.at)
+}
+
+async fn readyz(State(shared): App, caller: Caller) -> Reply {
+    shared.readyz(caller.at)
+}
+
+async fn refresh(State(shared): App, caller: Caller, body: Body) -> Result<Reply, ApiError> {
+    Shared::authorize(caller)?;
+    discard(body).await?;
+    Ok(shared.refresh(caller).await)
+}
+
+/// Reads a body to its end, so that the connection can be used again, and keeps nothing of it.
+async fn discard(mut body: Body) -> Result<(), ApiError> {
+    let read = async {
+        while let Some(frame) = body.frame().await {
+            frame.map_err(|error| refused(&error))?;
+        }
+        Ok(())
+    };
+    timeout(BODY_TIMEOUT, read)
+        .await
+        .unwrap_or_else(|_| Err(ApiError::body_timeout()))
+}
+
+fn refused(error: &axum::Error) -> ApiError {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(inner) = source {
+        if inner.is::<http_body_util::LengthLimitError>() {
+            return ApiError::of_status(http::StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        source = inner.source();
+    }
+    ApiError::invalid("the request's body is cut or malformed")
+}
+
+/// Who asks, as the front has found out; nobody when a request did not come through it.
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let known = parts.extensions.get().copied();
+        Ok(known.unwrap_or_else(|| Caller {
+            authorized: false,
+            is_probe: false,
+            at: Instant::now(),
+        }))
+    }
+}

@@ -1,0 +1,67 @@
+//! `?wait=healthy`: holds an answer until it is a good one, so that `curl -f` in a deploy script works.
+
+use http::HeaderValue;
+use tokio::time::{Instant, sleep_until};
+
+use super::error::{ApiError, Code, Reply};
+use super::query::LONGEST_WAIT;
+use super::shared::Shared;
+use crate::answers::{NotReady, Options, not_ready};
+
+/// How many may wait at a time.
+pub(super) const WAITERS: usize = 64;
+
+impl Shared {
+    /// Answers once the fold is healthy; at `deadline` with 503 `degraded` whatever
+    /// `HEALTH_DEGRADED_STATUS` says, at the begin of a drain with 503 `not_ready`.
+    ///
+    /// # Errors
+    /// 429 when too many wait already.
+    pub(super) async fn wait_healthy(
+        &self,
+        options: Options,
+        deadline: Instant,
+    ) -> Result<Reply, ApiError> {
+        let _permit = self.waiters.try_acquire().map_err(|_| too_many())?;
+        let options = Options {
+            degraded_is_503: true,
+            ..options
+        };
+        tokio::select! {
+            biased;
+            () = (self.facts.drain_begun)() => {
+                Ok(Reply::new(not_ready(NotReady::Draining), Code::NotReady))
+            }
+            () = self.healthy(&options) => Ok(self.now(options)),
+            () = sleep_until(deadline) => Ok(self.now(options)),
+        }
+    }
+
+    async fn healthy(&self, options: &Options) {
+        let mut published = self.monitor.published.clone();
+        let healthy = published.wait_for(|published| {
+            let at = self.moment(Instant::now());
+            published.snapshot.fold(options.excluded, at).healthy
+        });
+        if healthy.await.is_err() {
+            // The monitor has ended: nothing turns healthy any more.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn now(&self, options: Options) -> Reply {
+        self.health_of(&self.published(), options, Instant::now())
+    }
+}
+
+/// The longest wait of somebody else frees a place; most end earlier, so come back soon.
+fn too_many() -> ApiError {
+    const RETRY_AFTER: u64 = 5;
+    debug_assert!(RETRY_AFTER <= LONGEST_WAIT.as_secs());
+    ApiError::rate_limited(
+        "too many requests wait already",
+        RETRY_AFTER,
+        HeaderValue::from_static("\"waiters\";r=0;t=5"),
+        HeaderValue::from_static("\"waiters\";q=64;qu=\"concurrent-requests\""),
+    )
+}
