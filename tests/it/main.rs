@@ -9,9 +9,12 @@
     reason = "support code is included by the sandbox example, too"
 )]
 
+mod adding_a_check;
 mod api;
 mod client;
+mod docs;
 mod docs_variables;
+mod layering;
 mod monitor;
 mod r2;
 mod runpod;
