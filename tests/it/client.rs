@@ -1,7 +1,6 @@
 //! The outgoing client against every way in which an upstream can misbehave, on real sockets.
 
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -10,14 +9,11 @@ use infra_health::reason::{
     CONNECT_ERROR, DNS_ERROR, INVALID_RESPONSE, RATE_LIMITED, REDIRECTED, SERVER_ERROR, TIMEOUT,
     TLS_ERROR,
 };
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::support::fixture::{Fixture, Reply, Response};
+use crate::support::tls::{authority, tls_server};
 
 /// Long enough for a busy machine; only what must time out gets less.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -344,44 +340,4 @@ async fn as_a_child() {
         Ok(answer) => println!("<{}>", answer.status.as_u16()),
         Err(failure) => println!("<{failure:?}>"),
     }
-}
-
-type Authority = CertifiedIssuer<'static, KeyPair>;
-
-fn authority() -> Authority {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-}
-
-/// A TLS server on loopback with a certificate of `authority`; every connection gets one 200.
-async fn tls_server(authority: &Authority, change: impl FnOnce(&mut CertificateParams)) -> String {
-    let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    change(&mut params);
-    let certificate = params.signed_by(&key, authority).unwrap();
-    let chain = vec![CertificateDer::from(certificate.der().to_vec())];
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("https://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                use tokio::io::{AsyncReadExt, AsyncWriteExt};
-                let mut stream = acceptor.accept(socket).await?;
-                let _ = stream.read(&mut [0; 4096]).await?;
-                stream
-                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-                    .await?;
-                stream.shutdown().await
-            });
-        }
-    });
-    url
 }

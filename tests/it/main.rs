@@ -11,9 +11,12 @@
 
 mod adding_a_check;
 mod api;
+mod binary;
+mod canary;
 mod client;
 mod docs;
 mod docs_variables;
+mod hostile_upstreams;
 mod layering;
 mod monitor;
 mod r2;
@@ -22,4 +25,6 @@ mod serve_descriptors;
 mod serve_drain;
 mod serve_heads;
 mod serve_limits;
+mod service;
+mod service_process;
 mod support;

@@ -1,6 +1,12 @@
-//! What several tests use: stand-ins for upstreams, raw sockets, a served handler.
+//! What several tests use: stand-ins for upstreams, raw sockets, a served handler, the whole service in
+//! process and as a process.
 
+pub(crate) mod app;
+pub(crate) mod binary;
+pub(crate) mod caller;
 pub mod fixture;
 pub(crate) mod raw;
 pub mod s3;
 pub(crate) mod served;
+pub(crate) mod tls;
+pub(crate) mod upstreams;

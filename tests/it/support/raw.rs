@@ -1,8 +1,10 @@
 //! A client that sends exactly the bytes it is told to.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -32,6 +34,24 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn closes(&self) -> bool {
         self.head.contains("\r\nconnection: close\r\n")
+    }
+
+    /// The value of a field, in lower case as the whole head.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head
+            .split("\r\n")
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+
+    /// The body, which must be JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {self}"))
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.head, String::from_utf8_lossy(&self.body))
     }
 }
 
