@@ -1,1 +1,326 @@
+//! No secret reaches any output: canaries in every place that holds one, a search of everything said.
 
+use infra_health::checks;
+use infra_health::config::load;
+
+use crate::support::binary::{Service, run};
+use crate::support::caller::{Caller, eventually, head};
+use crate::support::fixture::{Reply, Response};
+use crate::support::raw::Raw;
+use crate::support::upstreams::{Pairs, Scripted, pairs};
+
+/// Part of every secret; compared without regard to case.
+const CANARY: &str = "c4n4ry";
+const PLAIN_KEY: &str = "c4n4ry-operator-key-plain";
+
+/// Other forms in which the keys could be told. Of a key's SHA-256 the first 8 hex digits are its name.
+const DERIVED: [&str; 5] = [
+    // SHA-256 of PLAIN_KEY after those 8, in hex; the whole of it and the key in base64.
+    "1fe912293f9988720a7b81e757569cc05db3eb021db747d1d34c55",
+    "uzpzlhff6ripp5micgp7gedxvpzaxbprah23r9httfu",
+    "yzrunhj5lw9wzxjhdg9ylwtles1wbgfpbg",
+    // A key that is configured by its digest.
+    "01a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1",
+    // What R2 is sent, and echoes.
+    "aws4-hmac-sha256",
+];
+const DIGEST_KEY: &str = "sha256:a1a1a101a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
+
+fn assert_silent(what: &str, said: &str) {
+    let said = said.to_lowercase();
+    for needle in DERIVED.into_iter().chain([CANARY]) {
+        let at = said.find(needle);
+        let around = at.map(|at| said.get(at.saturating_sub(200)..).unwrap_or(&said));
+        assert_eq!(around, None, "{what} tells {needle}");
+    }
+}
+
+fn secrets(runpod: &str, r2: &str) -> Pairs {
+    let mut all = pairs(runpod, r2);
+    all.retain(|(name, _)| !name.contains("KEY"));
+    all.extend([
+        ("RUNPOD_API_KEY", "rpa_c4n4ry".to_owned()),
+        (
+            "R2_ACCESS_KEY_ID",
+            "c4n4ryc4n4ryc4n4ryc4n4ryc4n4ry00".to_owned(),
+        ),
+        (
+            "R2_SECRET_ACCESS_KEY",
+            "c4n4ry-secret-access-key".to_owned(),
+        ),
+        ("R2_SESSION_TOKEN", "c4n4ry-session-token".to_owned()),
+        ("API_KEYS", format!("{PLAIN_KEY},{DIGEST_KEY}")),
+    ]);
+    all
+}
+
+/// Answers that echo what they were sent, in every part of them.
+fn echoes() -> Vec<Reply> {
+    let echo =
+        "AWS4-HMAC-SHA256 Credential=c4n4ry, Signature=c4n4ry; Authorization: Bearer rpa_c4n4ry";
+    let xml = format!(
+        "<Error><Code>SignatureDoesNotMatch</Code><Message>{echo}</Message>\
+         <AWSAccessKeyId>c4n4ry</AWSAccessKeyId><StringToSign>{echo}</StringToSign></Error>"
+    );
+    let xml = |status| Response::new(status, xml.clone()).header("content-type", "application/xml");
+    let json = |body: &str| Response::new(200, body).header("content-type", "application/json");
+    let mut echoes: Vec<Reply> = [400, 401, 403, 404, 429, 500, 503]
+        .into_iter()
+        .map(|status| {
+            let mut response = xml(status);
+            for name in [
+                "www-authenticate",
+                "cf-ray",
+                "retry-after",
+                "date",
+                "server",
+                "x-c4n4ry",
+            ] {
+                response = response.header(name, echo);
+            }
+            response.into()
+        })
+        .collect();
+    echoes.extend([
+        Response::new(307, echo)
+            .header("location", "http://c4n4ry:c4n4ry@c4n4ry.invalid/?c4n4ry")
+            .into(),
+        Response::new(200, echo).header("content-type", echo).into(),
+        Response::new(403, format!("<html>{echo}"))
+            .header("content-type", "text/html")
+            .into(),
+        json(r#"{"workers":{"idle":"c4n4ry","c4n4ry":1},"c4n4ry":"c4n4ry"}"#).into(),
+        json(r#"{"workers":{"idle":1,"c4n4ry":1},"jobs":{"c4n4ry":"c4n4ry"},"c4n4ry":{}}"#).into(),
+        Response::new(
+            200,
+            "<ListBucketResult><Name>c4n4ry</Name></ListBucketResult>",
+        )
+        .into(),
+        Response::new(403, "<Error><Code>c4n4ry</Code></Error>").into(),
+        Reply::CutAfter(90, xml(403)),
+        Reply::Raw(b"HTTP/1.1 403 c4n4ry\r\nc4n4ry\r\n\r\nc4n4ry".to_vec()),
+        Reply::Raw(b"c4n4ry c4n4ry c4n4ry\r\n\r\n".to_vec()),
+        Reply::Raw(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nc4n4ry\r\n".to_vec()),
+        Reply::Hang,
+    ]);
+    echoes
+}
+
+/// Everything that callers can make the service say, with secrets of their own in every place.
+async fn everything_said(service: Caller) -> String {
+    let junk = "c4n4ry c4n4ry";
+    let headers = [
+        ("x-api-key", PLAIN_KEY),
+        ("authorization", "Bearer c4n4ry"),
+        ("x-request-id", junk),
+        ("traceparent", junk),
+        ("x-forwarded-for", "c4n4ry, 10.0.0.1"),
+        ("forwarded", "for=c4n4ry"),
+        ("user-agent", junk),
+        ("cookie", junk),
+        ("accept", junk),
+    ];
+    let wrong = [
+        ("x-api-key", "c4n4ry-wrong-key-of-a-client"),
+        ("authorization", "Bearer c4n4ry"),
+    ];
+    let mut said = String::new();
+    for (method, target) in [
+        ("GET", "/health"),
+        ("GET", "/health?verbose"),
+        ("GET", "/health/runpod_configured?verbose"),
+        ("GET", "/health/r2_configured?verbose"),
+        ("GET", "/health/c4n4ry"),
+        ("GET", "/health?exclude=c4n4ry"),
+        ("GET", "/health?verbose=c4n4ry&token=c4n4ry"),
+        ("GET", "/health?wait=c4n4ry&timeout=c4n4ry"),
+        ("GET", "/health?c4n4ry=%zz"),
+        ("POST", "/health/refresh"),
+        ("POST", "/health?token=c4n4ry"),
+        ("GET", "/readyz?c4n4ry"),
+        ("GET", "/livez"),
+        ("GET", "/c4n4ry?c4n4ry#c4n4ry"),
+        ("C4N4RY", "/health"),
+    ] {
+        for headers in [&headers[..], &wrong, &[]] {
+            said += &service.ask(method, target, headers).await.to_string();
+        }
+    }
+    for broken in [
+        "c4n4ry\r\n\r\n",
+        "GET /c4n4ry HTTP/1.1\r\nc4n4ry\r\n\r\n",
+        "GET c4n4ry HTTP/9\r\n\r\n",
+    ] {
+        let mut raw = Raw::connect(service.0).await;
+        raw.send(broken).await;
+        said += &String::from_utf8_lossy(&raw.closed().await);
+    }
+    said
+}
+
+async fn assert_service_is_silent(format: &str) {
+    let upstreams = Scripted::start(Reply::Hang, Reply::Hang).await;
+    let variables = [
+        ("LOG_LEVEL", "trace"),
+        ("LOG_FORMAT", format),
+        ("CHECK_INTERVAL", "100ms"),
+        ("CHECK_RETRY_INTERVAL", "10ms"),
+        ("TRUSTED_PROXIES", "127.0.0.0/8"),
+        ("RATE_LIMIT_PER_SECOND", "100"),
+        ("RATE_LIMIT_BURST", "200"),
+    ];
+    let service = Service::start(
+        secrets(&upstreams.runpod.url(), &upstreams.r2.url()),
+        &variables,
+    )
+    .await;
+    for reply in echoes() {
+        upstreams.runpod.set(reply.clone());
+        upstreams.r2.set(reply.clone());
+        // A raw reply is given without a request having been read; each is a connection of its own.
+        let seen = || [&upstreams.runpod, &upstreams.r2].map(|f| f.calls() + f.connections());
+        let before = seen();
+        eventually("two rounds", async || {
+            seen()
+                .iter()
+                .zip(before)
+                .all(|(now, before)| *now >= before + 2)
+        })
+        .await;
+        let verbose = service
+            .ask("GET", "/health?verbose", &[("x-api-key", PLAIN_KEY)])
+            .await;
+        assert_eq!(verbose.status, 200, "{verbose}");
+        assert_silent(
+            &format!("/health?verbose after {reply:?}"),
+            &verbose.to_string(),
+        );
+    }
+    assert_silent("an answer", &everything_said(*service).await);
+    let mut raw = Raw::connect(service.0).await;
+    let mut status = 0;
+    for _ in 0..400 {
+        raw.send(head("GET", "/health", &[("x-api-key", "c4n4ry-wrong-key")]))
+            .await;
+        let answer = raw.answer().await.unwrap();
+        assert_silent("a refusal", &answer.to_string());
+        status = answer.status.max(status);
+    }
+    assert_eq!(status, 429);
+    service.signal("INT").await;
+    let (code, output) = service.ended().await;
+    assert_eq!(code, Some(0));
+    assert_silent("the log", &output);
+    for word in [
+        "5193d92e",
+        "r2 refused the request",
+        "upstream call failed",
+        "requests were refused",
+        "check fails",
+    ] {
+        assert!(
+            output.contains(word),
+            "the search is of a log without {word}: {output}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_logs_everything_as_json_tells_no_secret() {
+    assert_service_is_silent("json").await;
+}
+
+#[tokio::test]
+async fn a_service_that_logs_everything_as_text_tells_no_secret() {
+    assert_service_is_silent("text").await;
+}
+
+#[tokio::test]
+async fn commands_tell_no_secret() {
+    for reply in echoes().into_iter().step_by(4) {
+        let upstreams = Scripted::start(reply.clone(), reply).await;
+        let pairs = secrets(&upstreams.runpod.url(), &upstreams.r2.url());
+        let brief = ("CHECK_INTERVAL", "300ms".to_owned());
+        for arguments in [&["doctor"][..], &["doctor", "--json"], &["config"]] {
+            let ended = run(arguments, pairs.iter().cloned().chain([brief.clone()])).await;
+            assert!(ended.stdout.contains("r2_configured"), "{ended:?}");
+            assert_silent(&format!("{arguments:?}"), &(ended.stdout + &ended.stderr));
+        }
+        let loaded = load(
+            pairs
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value)),
+            checks::NAMES,
+        );
+        let loaded = loaded.unwrap();
+        assert_silent(
+            "Debug",
+            &format!(
+                "{loaded:?} {loaded:#?} {:?} {:?}",
+                loaded.config, loaded.live
+            ),
+        );
+        assert_silent(
+            "Debug",
+            &format!("{:?} {:?}", loaded.live.runpod.get(), loaded.live.r2.get()),
+        );
+    }
+}
+
+#[tokio::test]
+async fn malformed_values_are_told_without_the_value() {
+    let of_the_service = [
+        (
+            "RUNPOD_ENDPOINT_BASE_URL",
+            "https://user:c4n4ry@c4n4ry.invalid/?c4n4ry#c4n4ry",
+        ),
+        ("R2_ENDPOINT_URL", "https://c4n4ry@c4n4ry.invalid/c4n4ry"),
+        ("API_HEALTH_URL", "c4n4ry://c4n4ry"),
+        ("HTTPS_PROXY", "http://user:c4n4ry@c4n4ry:1"),
+        ("API_KEYS", "c4n4ry"),
+        ("PORT", "c4n4ry"),
+        ("CHECK_INTERVAL", "c4n4ry"),
+        ("RUNPOD_API_KYE", "c4n4ry"),
+    ];
+    for arguments in [
+        &["serve"][..],
+        &["doctor"],
+        &["doctor", "--json"],
+        &["config"],
+        &["probe"],
+    ] {
+        let ended = run(arguments, of_the_service).await;
+        assert_ne!(ended.code, Some(0), "{ended:?}");
+        assert_silent(&format!("{arguments:?}"), &(ended.stdout + &ended.stderr));
+    }
+    let url = run(
+        &["probe", "http://user:c4n4ry@127.0.0.1:1/?c4n4ry"],
+        of_the_service,
+    )
+    .await;
+    assert_silent("probe", &(url.stdout + &url.stderr));
+
+    let of_checks = [
+        ("RUNPOD_API_KEY", "Bearer c4n4ry"),
+        ("RUNPOD_ENDPOINT_ID", "https://c4n4ry/c4n4ry"),
+        ("R2_ACCOUNT_ID", "c4n4ry"),
+        ("R2_ACCESS_KEY_ID", "c4n4ry"),
+        ("R2_SECRET_ACCESS_KEY", "\"c4n4ry\""),
+        ("R2_SESSION_TOKEN", "c4n4ry c4n4ry"),
+        ("R2_BUCKET", "c4n4ry/c4n4ry"),
+        ("HEALTH_DETAILS", "always"),
+        ("LOG_LEVEL", "trace"),
+    ];
+    for arguments in [&["doctor"][..], &["doctor", "--json"], &["config"]] {
+        let ended = run(arguments, of_checks).await;
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert_silent(&format!("{arguments:?}"), &(ended.stdout + &ended.stderr));
+    }
+    let service = Service::start(of_checks, &[]).await;
+    let verbose = service
+        .until_reason("r2_configured", "malformed_config")
+        .await;
+    assert_silent("details", &verbose.to_string());
+    service.signal("INT").await;
+    assert_silent("the log", &service.ended().await.1);
+}
