@@ -5,36 +5,12 @@ use infra_health::config::load;
 
 use crate::support::binary::{Service, run};
 use crate::support::caller::{Caller, eventually, head};
-use crate::support::fixture::{Reply, Response};
+use crate::support::canary::{DIGEST_KEY, PLAIN_KEY, assert_silent, echoes};
+use crate::support::fixture::Reply;
 use crate::support::raw::Raw;
 use crate::support::upstreams::{Pairs, Scripted, pairs};
 
-/// Part of every secret; compared without regard to case.
-const CANARY: &str = "c4n4ry";
-const PLAIN_KEY: &str = "c4n4ry-operator-key-plain";
-
-/// Other forms in which the keys could be told. Of a key's SHA-256 the first 8 hex digits are its name.
-const DERIVED: [&str; 5] = [
-    // SHA-256 of PLAIN_KEY after those 8, in hex; the whole of it and the key in base64.
-    "1fe912293f9988720a7b81e757569cc05db3eb021db747d1d34c55",
-    "uzpzlhff6ripp5micgp7gedxvpzaxbprah23r9httfu",
-    "yzrunhj5lw9wzxjhdg9ylwtles1wbgfpbg",
-    // A key that is configured by its digest.
-    "01a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1",
-    // What R2 is sent, and echoes.
-    "aws4-hmac-sha256",
-];
-const DIGEST_KEY: &str = "sha256:a1a1a101a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
-
-fn assert_silent(what: &str, said: &str) {
-    let said = said.to_lowercase();
-    for needle in DERIVED.into_iter().chain([CANARY]) {
-        let at = said.find(needle);
-        let around = at.map(|at| said.get(at.saturating_sub(200)..).unwrap_or(&said));
-        assert_eq!(around, None, "{what} tells {needle}");
-    }
-}
-
+/// The variables of a service every secret of which holds a canary.
 fn secrets(runpod: &str, r2: &str) -> Pairs {
     let mut all = pairs(runpod, r2);
     all.retain(|(name, _)| !name.contains("KEY"));
@@ -52,58 +28,6 @@ fn secrets(runpod: &str, r2: &str) -> Pairs {
         ("API_KEYS", format!("{PLAIN_KEY},{DIGEST_KEY}")),
     ]);
     all
-}
-
-/// Answers that echo what they were sent, in every part of them.
-fn echoes() -> Vec<Reply> {
-    let echo =
-        "AWS4-HMAC-SHA256 Credential=c4n4ry, Signature=c4n4ry; Authorization: Bearer rpa_c4n4ry";
-    let xml = format!(
-        "<Error><Code>SignatureDoesNotMatch</Code><Message>{echo}</Message>\
-         <AWSAccessKeyId>c4n4ry</AWSAccessKeyId><StringToSign>{echo}</StringToSign></Error>"
-    );
-    let xml = |status| Response::new(status, xml.clone()).header("content-type", "application/xml");
-    let json = |body: &str| Response::new(200, body).header("content-type", "application/json");
-    let mut echoes: Vec<Reply> = [400, 401, 403, 404, 429, 500, 503]
-        .into_iter()
-        .map(|status| {
-            let mut response = xml(status);
-            for name in [
-                "www-authenticate",
-                "cf-ray",
-                "retry-after",
-                "date",
-                "server",
-                "x-c4n4ry",
-            ] {
-                response = response.header(name, echo);
-            }
-            response.into()
-        })
-        .collect();
-    echoes.extend([
-        Response::new(307, echo)
-            .header("location", "http://c4n4ry:c4n4ry@c4n4ry.invalid/?c4n4ry")
-            .into(),
-        Response::new(200, echo).header("content-type", echo).into(),
-        Response::new(403, format!("<html>{echo}"))
-            .header("content-type", "text/html")
-            .into(),
-        json(r#"{"workers":{"idle":"c4n4ry","c4n4ry":1},"c4n4ry":"c4n4ry"}"#).into(),
-        json(r#"{"workers":{"idle":1,"c4n4ry":1},"jobs":{"c4n4ry":"c4n4ry"},"c4n4ry":{}}"#).into(),
-        Response::new(
-            200,
-            "<ListBucketResult><Name>c4n4ry</Name></ListBucketResult>",
-        )
-        .into(),
-        Response::new(403, "<Error><Code>c4n4ry</Code></Error>").into(),
-        Reply::CutAfter(90, xml(403)),
-        Reply::Raw(b"HTTP/1.1 403 c4n4ry\r\nc4n4ry\r\n\r\nc4n4ry".to_vec()),
-        Reply::Raw(b"c4n4ry c4n4ry c4n4ry\r\n\r\n".to_vec()),
-        Reply::Raw(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nc4n4ry\r\n".to_vec()),
-        Reply::Hang,
-    ]);
-    echoes
 }
 
 /// Everything that callers can make the service say, with secrets of their own in every place.
@@ -293,12 +217,13 @@ async fn malformed_values_are_told_without_the_value() {
         assert_ne!(ended.code, Some(0), "{ended:?}");
         assert_silent(&format!("{arguments:?}"), &(ended.stdout + &ended.stderr));
     }
-    let url = run(
-        &["probe", "http://user:c4n4ry@127.0.0.1:1/?c4n4ry"],
-        of_the_service,
-    )
-    .await;
-    assert_silent("probe", &(url.stdout + &url.stderr));
+    for url in [
+        "http://user:c4n4ry@127.0.0.1:1/",
+        "http://127.0.0.1:1/?token=c4n4ry",
+    ] {
+        let ended = run(&["probe", url], of_the_service).await;
+        assert_silent("probe", &(ended.stdout + &ended.stderr));
+    }
 
     let of_checks = [
         ("RUNPOD_API_KEY", "Bearer c4n4ry"),

@@ -26,5 +26,7 @@ mod serve_drain;
 mod serve_heads;
 mod serve_limits;
 mod service;
+mod service_bounds;
 mod service_process;
+mod service_rotation;
 mod support;

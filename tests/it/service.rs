@@ -8,18 +8,8 @@ use tokio::task::JoinSet;
 
 use crate::support::app::TestApp;
 use crate::support::caller::{Caller, KEY, eventually, head};
-use crate::support::fixture::{Fixture, Reply, Response};
 use crate::support::raw::Raw;
-use crate::support::upstreams::{
-    BUCKET, RUNPOD_KEY, SECRET_KEY, Scripted, Upstreams, fit_endpoint, listing,
-};
-
-/// Checks that run once and then only on demand: what else calls an upstream shows.
-const ONCE: [(&str, &str); 3] = [
-    ("CHECK_INTERVAL", "1h"),
-    ("CHECK_TIMEOUT", "1h"),
-    ("CHECK_RETRY_INTERVAL", "1h"),
-];
+use crate::support::upstreams::{BUCKET, RUNPOD_KEY, Upstreams};
 
 #[tokio::test]
 async fn healthy_with_both_upstreams_up() {
@@ -179,98 +169,6 @@ async fn waiting_ends_with_health_with_the_timeout_or_with_a_drain() {
 }
 
 #[tokio::test]
-async fn no_request_calls_an_upstream_and_refreshes_are_bounded() {
-    let upstreams = Scripted::start(fit_endpoint(), listing()).await;
-    let app = TestApp::start(upstreams.pairs(), &ONCE).await;
-    app.until_status("healthy").await;
-    let calls = || (upstreams.runpod.calls(), upstreams.r2.calls());
-    assert_eq!(calls(), (1, 1), "one run");
-
-    let mut raw = Raw::connect(app.0).await;
-    let headers = [("x-api-key", KEY), ("cache-control", "no-cache")];
-    for _ in 0..50 {
-        for target in [
-            "/health",
-            "/health?verbose",
-            "/health?exclude=api",
-            "/health/r2_configured",
-            "/health?wait=healthy",
-            "/readyz",
-            "/livez",
-            "/nowhere",
-        ] {
-            raw.send(head("GET", target, &headers)).await;
-            raw.answer().await.unwrap();
-        }
-    }
-    assert_eq!(calls(), (1, 1), "400 requests");
-
-    let refreshes = (0..20).map(|_| app.ask("POST", "/health/refresh", &headers));
-    for answer in futures_util::future::join_all(refreshes).await {
-        assert_eq!(answer.status, 200, "{answer}");
-        let all = json!(["api", "runpod_configured", "r2_configured"]);
-        assert_eq!(answer.json()["fresh"], all);
-    }
-    assert_eq!(calls(), (2, 2), "20 refreshes within one retry interval");
-}
-
-#[tokio::test]
-async fn the_first_round_is_waited_for_and_no_longer_than_the_deadline() {
-    let upstreams = Scripted::start(Reply::Hang, listing()).await;
-    let mut variables = ONCE.to_vec();
-    variables.push(("HEALTH_DEADLINE", "50ms"));
-    let app = TestApp::start(upstreams.pairs(), &variables).await;
-    let first = app.get("/health").await;
-    assert_eq!(
-        (first.status, first.json()["status"].as_str()),
-        (200, Some("degraded"))
-    );
-    assert!(first.json()["checked_at"].is_null());
-    let details = app.until_reason("runpod_configured", "starting").await;
-    assert_eq!(details["status"], "fail");
-    app.until("/health", |answer| {
-        answer.json()["checks"]["r2_configured"] == true
-    })
-    .await;
-    let body = app.get("/health").await.json();
-    assert_eq!(body["checks"]["runpod_configured"], false);
-    let ready = app.get("/readyz").await;
-    assert_eq!(
-        (ready.status, ready.json()["reason"].as_str()),
-        (503, Some("starting"))
-    );
-    assert_eq!(app.get("/livez").await.status, 200);
-    // A check that has ended is told without the other.
-    assert_eq!(app.get("/health/r2_configured").await.status, 200);
-
-    // With time enough the very first request gets the round's result.
-    let upstreams = Upstreams::start().await;
-    let patient = [("HEALTH_DEADLINE", "10s")];
-    let app = TestApp::start(upstreams.pairs(), &patient).await;
-    assert_eq!(app.get("/health").await.json()["status"], "healthy");
-}
-
-#[tokio::test]
-async fn a_result_that_ages_turns_stale() {
-    let upstreams = Upstreams::start().await;
-    let app = TestApp::start(upstreams.pairs(), &[("CHECK_INTERVAL", "100ms")]).await;
-    app.until_status("healthy").await;
-    upstreams.runpod.set(Response::new(429, ""));
-    let details = app.until_reason("runpod_configured", "stale").await;
-    assert_eq!(
-        (details["status"].as_str(), details["last_result"].as_str()),
-        (Some("fail"), Some("warn"))
-    );
-    let body = app.get("/health").await.json();
-    assert_eq!(body["checks"]["runpod_configured"], false);
-    upstreams.runpod.set(fit_endpoint());
-    app.until("/health", |answer| {
-        answer.json()["checks"]["runpod_configured"] == true
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn the_listener_for_probes_has_nothing_else() {
     let app = TestApp::start([("PROBE_ADDR", "127.0.0.1:0")], &[]).await;
     let probes = app.probes.unwrap();
@@ -291,55 +189,4 @@ async fn the_listener_for_probes_has_nothing_else() {
         (503, Some("draining"))
     );
     assert_eq!(probes.get("/livez").await.status, 200);
-}
-
-#[tokio::test]
-async fn rotated_secrets_are_used_by_the_next_probe_and_request() {
-    let files = tempfile::tempdir().unwrap();
-    let path = |name: &str| files.path().join(name).to_str().unwrap().to_owned();
-    let write = |name: &str, text: &str| std::fs::write(path(name), text).unwrap();
-    let (old, new) = ("0".repeat(32), "1".repeat(32));
-    write("runpod", "rpa_old");
-    write("id", &old);
-    write("secret", SECRET_KEY);
-    write("keys", KEY);
-    let upstreams = Upstreams::start().await;
-    upstreams.s3.set_tokens(vec![Upstreams::token(&old)]);
-    let app = TestApp::start(
-        upstreams.pairs(),
-        &[
-            ("RUNPOD_API_KEY_FILE", &path("runpod")),
-            ("R2_ACCESS_KEY_ID_FILE", &path("id")),
-            ("R2_SECRET_ACCESS_KEY_FILE", &path("secret")),
-            ("API_KEYS_FILE", &path("keys")),
-        ],
-    )
-    .await;
-    app.until_status("healthy").await;
-
-    write("runpod", "rpa_new\n");
-    let sent = |runpod: &Fixture| {
-        runpod
-            .requests()
-            .last()
-            .unwrap()
-            .header("authorization")
-            .unwrap()
-            .to_owned()
-    };
-    eventually("the new key", async || {
-        sent(&upstreams.runpod) == "Bearer rpa_new"
-    })
-    .await;
-
-    upstreams.s3.set_tokens(vec![Upstreams::token(&new)]);
-    app.until_reason("r2_configured", "invalid_access_key")
-        .await;
-    write("id", &new);
-    app.until_status("healthy").await;
-
-    write("keys", "another-key-0123456789");
-    app.until("/health", |answer| answer.status == 401).await;
-    let other = [("x-api-key", "another-key-0123456789")];
-    assert_eq!(app.ask("GET", "/health?verbose", &other).await.status, 200);
 }
