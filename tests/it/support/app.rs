@@ -47,11 +47,15 @@ impl TestApp {
             all.retain(|(known, _)| known != plain);
             all.push((name.to_owned(), value.to_owned()));
         };
-        DEFAULTS.iter().for_each(|(name, value)| set(name, value));
+        for (name, value) in DEFAULTS {
+            set(name, value);
+        }
         for (name, value) in pairs {
             set(name, value.as_ref());
         }
-        more.iter().for_each(|(name, value)| set(name, value));
+        for (name, value) in more {
+            set(name, value);
+        }
         Self::of(load(all, checks::NAMES).unwrap()).await
     }
 

@@ -19,11 +19,11 @@ pub(crate) struct Caller(pub(crate) SocketAddr);
 
 /// A request's head without a body.
 pub(crate) fn head(method: &str, target: &str, headers: &[(&str, &str)]) -> String {
-    let mut head = format!("{method} {target} HTTP/1.1\r\nhost: test\r\n");
-    for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
-    }
-    head + "\r\n"
+    let fields: String = headers
+        .iter()
+        .flat_map(|(name, value)| [name, ": ", value, "\r\n"])
+        .collect();
+    format!("{method} {target} HTTP/1.1\r\nhost: test\r\n{fields}\r\n")
 }
 
 impl Caller {
