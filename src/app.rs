@@ -4,7 +4,6 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -28,7 +27,9 @@ const PROBE_CONNECTIONS: usize = 256;
 #[derive(Debug, Error)]
 pub enum StartError {
     /// An address is taken or not ours.
-    #[error("{variable}: cannot listen on {address}: {source}; accepted: a free address of this machine")]
+    #[error(
+        "{variable}: cannot listen on {address}: {source}; accepted: a free address of this machine"
+    )]
     Bind {
         /// The variable that names it.
         variable: &'static str,
@@ -66,7 +67,12 @@ impl App {
     /// # Errors
     /// When an address cannot be bound or the monitor's thread cannot be started.
     pub async fn start(loaded: Loaded, clock: Clock) -> Result<Self, StartError> {
-        let Loaded { config, live, reloader, .. } = loaded;
+        let Loaded {
+            config,
+            live,
+            reloader,
+            ..
+        } = loaded;
         let main = SocketAddr::new(config.server.host, config.server.port);
         let listener = bind("HOST and PORT", main).await?;
         let probe_listener = match config.server.probe_addr {
@@ -84,7 +90,17 @@ impl App {
             monitor: monitor.handle.clone(),
             facts: facts(&drain, &vitals),
         });
-        Ok(App { config, listener, probe_listener, front, monitor, shutdown, drain, vitals, reloader })
+        Ok(App {
+            config,
+            listener,
+            probe_listener,
+            front,
+            monitor,
+            shutdown,
+            drain,
+            vitals,
+            reloader,
+        })
     }
 
     /// The address of the main listener.
@@ -100,7 +116,10 @@ impl App {
     /// # Errors
     /// When the system does not tell.
     pub fn probe_address(&self) -> io::Result<Option<SocketAddr>> {
-        self.probe_listener.as_ref().map(TcpListener::local_addr).transpose()
+        self.probe_listener
+            .as_ref()
+            .map(TcpListener::local_addr)
+            .transpose()
     }
 
     /// The end that starts a shutdown.
@@ -117,11 +136,21 @@ impl App {
         tasks.spawn("lag sampler", sample_lag(self.vitals));
         tasks.spawn("secret reloader", self.reloader.run());
         let front = self.front.clone();
-        tasks.spawn("refusal report", async move { match front.report_refusals().await {} });
+        tasks.spawn("refusal report", async move {
+            match front.report_refusals().await {}
+        });
 
         let limits = limits(&self.config);
-        let probe_limits = serve::Limits { max_connections: PROBE_CONNECTIONS, ..limits };
-        let main = serve(self.listener, Served(self.front.clone()), limits, self.drain.clone());
+        let probe_limits = serve::Limits {
+            max_connections: PROBE_CONNECTIONS,
+            ..limits
+        };
+        let main = serve(
+            self.listener,
+            Served(self.front.clone()),
+            limits,
+            self.drain.clone(),
+        );
         let probes = async {
             if let Some(listener) = self.probe_listener {
                 let front = Served(self.front.probes_only());
@@ -141,7 +170,11 @@ impl App {
 
 async fn bind(variable: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
     let bound = TcpListener::bind(address).await;
-    bound.map_err(|source| StartError::Bind { variable, address, source })
+    bound.map_err(|source| StartError::Bind {
+        variable,
+        address,
+        source,
+    })
 }
 
 fn start_monitor(
@@ -160,7 +193,14 @@ fn start_monitor(
         refresh_gap: config.policy.retry_interval,
         build: move || {
             let client = Client::new(for_build.https_proxy.clone())?;
-            Ok(checks::registry(&for_build, &Parts { live, vitals, client })?)
+            Ok(checks::registry(
+                &for_build,
+                &Parts {
+                    live,
+                    vitals,
+                    client,
+                },
+            )?)
         },
         on_beat: Box::new(move |_now| sampled.sample_descriptors()),
     })

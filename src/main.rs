@@ -16,7 +16,15 @@ fn main() -> ExitCode {
         Command::Serve => loaded.map_or_else(|problems| refuse(&problems), serve::run),
         Command::Doctor { json, lasting } => loaded.map_or_else(
             |problems| refuse(&problems),
-            |loaded| doctor::run(&loaded, doctor::Plan { json, lasting: lasting.unwrap_or_default() }),
+            |loaded| {
+                doctor::run(
+                    &loaded,
+                    doctor::Plan {
+                        json,
+                        lasting: lasting.unwrap_or_default(),
+                    },
+                )
+            },
         ),
         Command::Probe { url } => probe::run(match url {
             Some(url) => probe::Target::parse(&url),
@@ -44,5 +52,9 @@ fn show_config(loaded: Result<Loaded, Problems>) -> ExitCode {
         Err(problems) => (config::render_problems(problems), false),
     };
     let _ = io::stdout().write_all(report.as_bytes());
-    ExitCode::from(if valid { exit::OK } else { exit::BAD_CONFIGURATION })
+    ExitCode::from(if valid {
+        exit::OK
+    } else {
+        exit::BAD_CONFIGURATION
+    })
 }

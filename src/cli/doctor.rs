@@ -53,16 +53,24 @@ struct NotJudged {
 
 /// Examines and prints.
 pub fn run(loaded: &Loaded, plan: Plan) -> ExitCode {
-    let examined = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(BuildError::from).and_then(|runtime| {
-        let examined = runtime.block_on(examine(loaded, plan));
-        // A resolver stuck in libc would delay an ordinary drop by seconds.
-        runtime.shutdown_background();
-        examined
-    });
+    let examined = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(BuildError::from)
+        .and_then(|runtime| {
+            let examined = runtime.block_on(examine(loaded, plan));
+            // A resolver stuck in libc would delay an ordinary drop by seconds.
+            runtime.shutdown_background();
+            examined
+        });
     // A closed output changes nothing about the exit code.
     match examined {
         Ok(diagnosis) => {
-            let report = if plan.json { diagnosis.json() } else { diagnosis.table() };
+            let report = if plan.json {
+                diagnosis.json()
+            } else {
+                diagnosis.table()
+            };
             let _ = io::stdout().write_all(report.as_bytes());
             ExitCode::from(diagnosis.exit_code())
         }

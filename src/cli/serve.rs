@@ -14,7 +14,10 @@ use super::exit;
 /// Runs the service until a signal ends it.
 pub fn run(loaded: Loaded) -> ExitCode {
     let telemetry = telemetry::init(loaded.config.log);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!(%error, "the HTTP runtime cannot be built");
@@ -43,8 +46,11 @@ async fn serve(loaded: Loaded) -> Result<(), String> {
         tracing::warn!(%warning, "configuration");
     }
     let delay = loaded.config.server.shutdown_delay;
-    let signals = signals().map_err(|error: io::Error| format!("signals cannot be handled: {error}"))?;
-    let app = App::start(loaded, Clock::default()).await.map_err(|error| error.to_string())?;
+    let signals =
+        signals().map_err(|error: io::Error| format!("signals cannot be handled: {error}"))?;
+    let app = App::start(loaded, Clock::default())
+        .await
+        .map_err(|error| error.to_string())?;
     tell_addresses(&app);
     let shutdown = app.shutdown();
     tokio::select! {

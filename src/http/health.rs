@@ -13,8 +13,7 @@ use crate::snapshot::{CheckSet, Snapshot};
 
 const DETAILS_NEED_A_KEY: &str = "details are for holders of a key: set API_KEYS and send one as X-Api-Key, \
      or read this service's log, or run infra-health doctor";
-const NEEDS_A_KEY: &str =
-    "this is for holders of a key: set API_KEYS and send one as X-Api-Key";
+const NEEDS_A_KEY: &str = "this is for holders of a key: set API_KEYS and send one as X-Api-Key";
 
 impl Shared {
     /// Plain `/health`, without waiting; `None` while the first round is under way.
@@ -118,12 +117,7 @@ impl Shared {
 
     /// Adds details where they are asked for and allowed; with `HEALTH_DETAILS=never` they are left out
     /// and the answer is otherwise the same, so that a monitor that asks for them goes on working.
-    fn detailed(
-        &self,
-        options: &mut Options,
-        asked: bool,
-        caller: Caller,
-    ) -> Result<(), ApiError> {
+    fn detailed(&self, options: &mut Options, asked: bool, caller: Caller) -> Result<(), ApiError> {
         options.details = asked
             && match self.policy.details {
                 Details::Always => true,

@@ -91,7 +91,9 @@ fn healthy(value: &str) -> Result<(), ApiError> {
     if value == "healthy" {
         Ok(())
     } else {
-        Err(ApiError::invalid("wait is malformed; accepted: wait=healthy"))
+        Err(ApiError::invalid(
+            "wait is malformed; accepted: wait=healthy",
+        ))
     }
 }
 
@@ -166,10 +168,23 @@ mod tests {
     #[test]
     fn known_parameters_are_read_and_unknown_ones_ignored() {
         let plain = Some(HealthQuery::default());
-        for query in ["", "&&", "cache=7&b", "verbose=false", "verbose=0", "x=%20+y"] {
+        for query in [
+            "",
+            "&&",
+            "cache=7&b",
+            "verbose=false",
+            "verbose=0",
+            "x=%20+y",
+        ] {
             assert_eq!(parse(query), plain, "{query}");
         }
-        for query in ["verbose", "verbose=", "verbose=true", "verbose=1", "a&verbos%65"] {
+        for query in [
+            "verbose",
+            "verbose=",
+            "verbose=true",
+            "verbose=1",
+            "a&verbos%65",
+        ] {
             assert!(parse(query).unwrap().verbose, "{query}");
         }
         let two = CheckSet::EMPTY.with(0).with(2);
