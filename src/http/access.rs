@@ -14,7 +14,7 @@ use super::error::Code;
 use super::request_id::TraceContext;
 
 /// Between two lines on refused requests.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 
 /// What is told of a request.
 #[derive(Debug, Clone, Copy)]
@@ -171,15 +171,35 @@ mod tests {
     #[test]
     fn levels_follow_what_an_answer_means() {
         let of = |code: Code| telling(code.status(), Some(code), Level::DEBUG);
-        assert_eq!(telling(StatusCode::OK, None, Level::DEBUG), Telling::Line(Level::DEBUG));
-        assert_eq!(telling(StatusCode::OK, None, Level::INFO), Telling::Line(Level::INFO));
-        for answer in [Code::Degraded, Code::CheckFailed, Code::NotReady, Code::NotFound] {
+        assert_eq!(
+            telling(StatusCode::OK, None, Level::DEBUG),
+            Telling::Line(Level::DEBUG)
+        );
+        assert_eq!(
+            telling(StatusCode::OK, None, Level::INFO),
+            Telling::Line(Level::INFO)
+        );
+        for answer in [
+            Code::Degraded,
+            Code::CheckFailed,
+            Code::NotReady,
+            Code::NotFound,
+        ] {
             assert_eq!(of(answer), Telling::Line(Level::INFO), "{answer:?}");
         }
         assert_eq!(of(Code::InternalError), Telling::Line(Level::ERROR));
-        assert_eq!(of(Code::MissingApiKey), Telling::Counted(Refusal::MissingKey));
-        assert_eq!(of(Code::InvalidApiKey), Telling::Counted(Refusal::InvalidKey));
-        assert_eq!(of(Code::RateLimited), Telling::Counted(Refusal::RateLimited));
+        assert_eq!(
+            of(Code::MissingApiKey),
+            Telling::Counted(Refusal::MissingKey)
+        );
+        assert_eq!(
+            of(Code::InvalidApiKey),
+            Telling::Counted(Refusal::InvalidKey)
+        );
+        assert_eq!(
+            of(Code::RateLimited),
+            Telling::Counted(Refusal::RateLimited)
+        );
     }
 
     #[test]

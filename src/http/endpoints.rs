@@ -175,7 +175,15 @@ mod tests {
         }
         assert_eq!(route("/health/r2_configured"), Some(Route::Check));
         for nowhere in [
-            "", "*", "/", "/health/", "/health/a/b", "/healthy", "/livez/", "//health", "/Health",
+            "",
+            "*",
+            "/",
+            "/health/",
+            "/health/a/b",
+            "/healthy",
+            "/livez/",
+            "//health",
+            "/Health",
         ] {
             assert_eq!(route(nowhere), None, "{nowhere}");
         }

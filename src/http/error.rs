@@ -4,10 +4,8 @@
 use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
-use http::header::{
-    ALLOW, CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
-};
 use http::StatusCode;
+use http::header::{ALLOW, CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
 use super::endpoints::{Methods, Scope};
 use super::rate_limit::{RATELIMIT, RATELIMIT_POLICY};

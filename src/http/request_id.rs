@@ -39,9 +39,9 @@ impl RequestId {
             random() << 64 | random()
         });
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let millis = at
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+        let millis = at.duration_since(UNIX_EPOCH).map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        });
         let chance = START.wrapping_add(u128::from(COUNT.fetch_add(1, Relaxed)));
         let mut text = [0; MADE_LEN];
         let (prefix, rest) = text.split_at_mut(PREFIX.len());
@@ -171,7 +171,10 @@ mod tests {
             .map(|_| RequestId::make(start).as_str().to_owned())
             .collect();
         assert_eq!(same.len(), 1000);
-        assert!(ids.iter().all(|id| has_form(id.as_bytes()) && id.len() == 30));
+        assert!(
+            ids.iter()
+                .all(|id| has_form(id.as_bytes()) && id.len() == 30)
+        );
     }
 
     #[test]

@@ -12,6 +12,10 @@
 mod api;
 mod client;
 mod docs_variables;
+mod http_errors;
+mod http_health;
+mod http_log;
+mod http_probes;
 mod monitor;
 mod r2;
 mod runpod;
