@@ -58,6 +58,7 @@ async fn head_is_get_less_the_body() {
         "/livez?x",
         "/readyz?x",
         "/nothing",
+        "/health/refresh",
     ] {
         for key in [KEY, "a-wrong-operator-key"] {
             let headers = [("x-api-key", key), ("x-request-id", "same")];
@@ -85,6 +86,11 @@ async fn an_unknown_path_is_told_what_exists() {
             assert!(reply.message().contains(endpoint.path));
         }
     }
+    for (method, target) in [("OPTIONS", "*"), ("CONNECT", "test:1"), ("HEAD", "/x")] {
+        assert_eq!(service.ask(method, target, &[]).await.status, 404);
+    }
+    let reply = service.get("http://elsewhere/health").await;
+    assert_eq!(reply.status, 200, "the absolute form");
 }
 
 #[tokio::test]
@@ -233,6 +239,7 @@ async fn bodies_are_bounded_in_size_and_time() {
     assert_eq!(reply.error_code(), "payload_too_large");
 
     // Promised and never sent: the answer comes all the same, and the connection ends.
+    tokio::time::pause();
     let promised = format!(
         "POST /health/refresh HTTP/1.1\r\nhost: test\r\nx-api-key: {KEY}\r\n\
          content-length: 5\r\n\r\n123"
