@@ -1,6 +1,7 @@
 //! infra-health: tells whether a video background-removal API can do its job.
 
 pub mod answers;
+pub mod app;
 pub mod check;
 pub mod checks;
 pub mod cli;

@@ -1,3 +1,60 @@
 //! Entry point: arguments and exit codes.
 
-fn main() {}
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use infra_health::checks;
+use infra_health::cli::{Arguments, Command, config, doctor, exit, probe, serve};
+use infra_health::config::{Environment, Loaded, Problems};
+
+fn main() -> ExitCode {
+    // A wrong argument ends here, with the reason, the usage and exit code 2.
+    let arguments = Arguments::parse();
+    let loaded = Environment::of_process().load(checks::NAMES);
+    match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => loaded.map_or_else(|problems| refuse(&problems), serve::run),
+        Command::Doctor { json, lasting } => loaded.map_or_else(
+            |problems| refuse(&problems),
+            |loaded| {
+                doctor::run(
+                    &loaded,
+                    doctor::Plan {
+                        json,
+                        lasting: lasting.unwrap_or_default(),
+                    },
+                )
+            },
+        ),
+        Command::Probe { url } => probe::run(match url {
+            Some(url) => probe::Target::parse(&url),
+            None => loaded
+                .map(|loaded| probe::Target::livez(probe::default_target(&loaded.config.server)))
+                .map_err(|problems| problems.to_string()),
+        }),
+        Command::Config => show_config(loaded),
+    }
+}
+
+/// The service's own values are wrong: every problem in one message.
+fn refuse(problems: &Problems) -> ExitCode {
+    // A closed standard error changes nothing about the exit code.
+    let _ = writeln!(io::stderr(), "{problems}");
+    for warning in &problems.warnings {
+        let _ = writeln!(io::stderr(), "warning: {warning}");
+    }
+    ExitCode::from(exit::BAD_CONFIGURATION)
+}
+
+fn show_config(loaded: Result<Loaded, Problems>) -> ExitCode {
+    let (report, valid) = match &loaded {
+        Ok(loaded) => (config::render(loaded), loaded.check_problems.is_empty()),
+        Err(problems) => (config::render_problems(problems), false),
+    };
+    let _ = io::stdout().write_all(report.as_bytes());
+    ExitCode::from(if valid {
+        exit::OK
+    } else {
+        exit::BAD_CONFIGURATION
+    })
+}

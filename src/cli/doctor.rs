@@ -1,6 +1,8 @@
 //! `infra-health doctor`: runs every check once, or for a while, and says what is wrong and what to do.
 
 use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +49,36 @@ struct NotJudged {
     check: &'static str,
     reason: &'static str,
     needs_seconds: u64,
+}
+
+/// Examines and prints.
+pub fn run(loaded: &Loaded, plan: Plan) -> ExitCode {
+    let examined = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(BuildError::from)
+        .and_then(|runtime| {
+            let examined = runtime.block_on(examine(loaded, plan));
+            // A resolver stuck in libc would delay an ordinary drop by seconds.
+            runtime.shutdown_background();
+            examined
+        });
+    // A closed output changes nothing about the exit code.
+    match examined {
+        Ok(diagnosis) => {
+            let report = if plan.json {
+                diagnosis.json()
+            } else {
+                diagnosis.table()
+            };
+            let _ = io::stdout().write_all(report.as_bytes());
+            ExitCode::from(diagnosis.exit_code())
+        }
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "the checks cannot be built: {error}");
+            ExitCode::from(exit::FAILURE)
+        }
+    }
 }
 
 /// Runs the checks of this configuration.

@@ -4,6 +4,7 @@ pub mod config;
 mod cost;
 pub mod doctor;
 pub mod probe;
+pub mod serve;
 
 use std::time::Duration;
 

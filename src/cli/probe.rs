@@ -25,9 +25,9 @@ pub fn default_target(server: &Server) -> SocketAddr {
         .unwrap_or(SocketAddr::new(server.host, server.port))
 }
 
-/// Asks `url`, or `/livez` at `default`, within 3 s; prints one line. Success is a 2xx.
-pub fn run(url: Option<&str>, default: SocketAddr) -> ExitCode {
-    let (line, code) = match probe(url, default) {
+/// Asks `target` within 3 s; prints one line. Success is a 2xx.
+pub fn run(target: Result<Target, String>) -> ExitCode {
+    let (line, code) = match target.and_then(|target| probe(&target)) {
         Ok(line) => (format!("ok: {line}"), ExitCode::SUCCESS),
         Err(line) => (format!("failed: {line}"), ExitCode::FAILURE),
     };
@@ -36,12 +36,8 @@ pub fn run(url: Option<&str>, default: SocketAddr) -> ExitCode {
     code
 }
 
-fn probe(url: Option<&str>, default: SocketAddr) -> Result<String, String> {
-    let target = match url {
-        Some(url) => Target::parse(url)?,
-        None => Target::livez(default),
-    };
-    let status = ask_in_time(&target)?;
+fn probe(target: &Target) -> Result<String, String> {
+    let status = ask_in_time(target)?;
     let line = format!("{target} answered {status}");
     if (200..300).contains(&status) {
         Ok(line)
@@ -52,7 +48,7 @@ fn probe(url: Option<&str>, default: SocketAddr) -> Result<String, String> {
 
 /// What to ask. Shown without its query, which may hold a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Target {
+pub struct Target {
     host: String,
     port: u16,
     path: String,
@@ -66,7 +62,11 @@ impl std::fmt::Display for Target {
 }
 
 impl Target {
-    fn parse(url: &str) -> Result<Self, String> {
+    /// Takes an `http://` URL.
+    ///
+    /// # Errors
+    /// A sentence that says what is accepted.
+    pub fn parse(url: &str) -> Result<Self, String> {
         const FORM: &str = "expected http://host[:port][/path]";
         let parsed = Url::parse(url).map_err(|error| format!("malformed URL: {error}; {FORM}"))?;
         if parsed.scheme() != "http" {
@@ -87,7 +87,8 @@ impl Target {
     }
 
     /// `/livez` at a listening address; one that means every interface is asked on loopback.
-    fn livez(listening: SocketAddr) -> Self {
+    /// `/livez` of the service that listens there.
+    pub fn livez(listening: SocketAddr) -> Self {
         let host = match listening.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.to_string(),
             IpAddr::V6(ip) if ip.is_unspecified() => format!("[{}]", Ipv6Addr::LOCALHOST),
@@ -211,7 +212,7 @@ mod tests {
     fn asks_livez_and_reads_the_status() {
         let (address, server) = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
         let line = format!("http://{address}/livez answered 200");
-        assert_eq!(probe(None, address), Ok(line));
+        assert_eq!(probe(&Target::livez(address)), Ok(line));
         let asked = server.join().unwrap();
         assert!(
             asked.starts_with("GET /livez HTTP/1.1\r\nHost: 127.0.0.1:"),
@@ -223,11 +224,11 @@ mod tests {
     fn only_a_2xx_is_a_success() {
         let (address, _server) = answering(b"HTTP/1.1 503 Service Unavailable\r\n\r\n");
         let line = format!("http://{address}/livez answered 503");
-        assert_eq!(probe(None, address), Err(line));
+        assert_eq!(probe(&Target::livez(address)), Err(line));
         let (address, server) = answering(b"HTTP/1.1 302 Found\r\nlocation: /\r\n\r\n");
         let line = format!("http://{address}/a answered 302");
         assert_eq!(
-            probe(Some(&format!("http://{address}/a?b=c")), address),
+            probe(&Target::parse(&format!("http://{address}/a?b=c")).unwrap()),
             Err(line)
         );
         assert!(
@@ -244,13 +245,13 @@ mod tests {
             .unwrap()
             .local_addr()
             .unwrap();
-        let error = probe(None, closed).unwrap_err();
+        let error = probe(&Target::livez(closed)).unwrap_err();
         assert!(
             error.starts_with(&format!("http://{closed}/livez: ")),
             "{error}"
         );
         let (address, _server) = answering(b"SSH-2.0-x\r\n");
-        let error = probe(None, address).unwrap_err();
+        let error = probe(&Target::livez(address)).unwrap_err();
         assert!(error.ends_with("the answer is not HTTP/1.1"), "{error}");
     }
 

@@ -14,7 +14,6 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Method, Request, Response};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use tower::ServiceExt;
 use tracing::Instrument;
 
@@ -25,7 +24,6 @@ use super::request_id::TraceContext;
 use super::router::router;
 use super::seen::Seen;
 use super::shared::{Caller, Setup};
-use crate::serve::Handler;
 
 /// Answers requests. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -87,14 +85,6 @@ impl Front {
             },
         };
         inner.doors.finish(&seen, &who, reply)
-    }
-}
-
-impl Handler for Front {
-    type Body = Full<Bytes>;
-
-    async fn call(&self, peer: SocketAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        self.handle(peer, request).await
     }
 }
 

@@ -1,11 +1,12 @@
 //! Serving: sockets, their limits and their end. Knows nothing of routes.
 //!
 //! [`serve`] owns a listener from the first accept to the last byte of the drain. What it guards:
-//! every connection is always in exactly one [`slot::Phase`], each phase has a time limit, and one
+//! every connection is always in exactly one phase, each phase has a time limit, and one
 //! sweeper enforces them all. hyper parses and writes; its own timers stay off, because its one header
 //! timer is an idle timer at the same time and its `graceful_shutdown` drops requests on the wire.
 
 mod accept;
+mod cap;
 mod connection;
 mod connections;
 mod drain;
@@ -24,7 +25,7 @@ use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep_until};
 
-pub use connections::effective_cap;
+pub use cap::effective_cap;
 pub use drain::{Drain, Shutdown, Signal, Stage, follow, signals};
 pub use report::{Cause, ServeReport};
 
@@ -75,7 +76,7 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(75),
             busy_timeout: Duration::from_mins(2),
             shutdown_grace: Duration::from_secs(10),
-            max_connections: connections::MOST_CONNECTIONS,
+            max_connections: cap::MOST_CONNECTIONS,
         }
     }
 }

@@ -9,13 +9,16 @@
     reason = "support code is included by the sandbox example, too"
 )]
 
+mod adding_a_check;
 mod api;
 mod client;
+mod docs;
 mod docs_variables;
 mod http_errors;
 mod http_health;
 mod http_log;
 mod http_probes;
+mod layering;
 mod monitor;
 mod r2;
 mod runpod;

@@ -227,3 +227,52 @@ async fn the_task_reads_every_period() {
     assert_eq!(live.api_keys.get().digests.len(), 2);
     task.abort();
 }
+
+/// What was logged so far.
+#[derive(Clone, Default)]
+struct Lines(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_episode_is_one_warning_that_names_the_variable_alone() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .with_ansi(false)
+        .finish();
+    // With a single dispatcher tracing caches what the thread that logs first thinks of a call site, and
+    // that may be another test without any.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
+    tracing::subscriber::with_default(subscriber, || {
+        let files = Files::new();
+        let mut loaded = files.load();
+        for episode in ["rpa_after_the_first", "rpa_after_the_second"] {
+            for bad in ["c4n4ry one", "c4n4ry one", "\"c4n4ry\"", ""] {
+                files.write("RUNPOD_API_KEY", bad);
+                loaded.reloader.poll();
+            }
+            files.write("RUNPOD_API_KEY", episode);
+            loaded.reloader.poll();
+        }
+    });
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(text.matches(" WARN ").count(), 2, "{text}");
+    assert_eq!(
+        text.matches("RUNPOD_API_KEY_FILE contains white space")
+            .count(),
+        2,
+        "{text}"
+    );
+    assert!(!text.contains("c4n4ry") && !text.contains("rpa_"), "{text}");
+}

@@ -1,0 +1,247 @@
+//! The wiring: configuration in, a running service out. The only module that sees all others.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use thiserror::Error;
+use tokio::net::TcpListener;
+
+use crate::checks::{self, Parts, client::Client};
+use crate::clock::Clock;
+use crate::config::{Config, Live, Loaded, Reloader};
+use crate::http::{Facts, Front, Setup, options};
+use crate::monitor::{self, Monitor};
+use crate::serve::{self, Drain, Handler, Shutdown, Stage, effective_cap, serve};
+use crate::supervise::Supervised;
+use crate::vitals::{Vitals, sample_lag};
+
+/// Connections of `PROBE_ADDR`: a kubelet and a few balancers, out of reach of a flood on the main port.
+const PROBE_CONNECTIONS: usize = 256;
+
+/// Why the service cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// An address is taken or not ours.
+    #[error(
+        "{variable}: cannot listen on {address}: {source}; accepted: a free address of this machine"
+    )]
+    Bind {
+        /// The variable that names it.
+        variable: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system gives no thread.
+    #[error("the monitor's thread cannot be started: {0}")]
+    Monitor(io::Error),
+}
+
+/// A task that must not end has ended.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("internal task ended early: {0}")]
+pub struct EndedEarly(pub &'static str);
+
+/// A bound and monitored service, ready to run.
+pub struct App {
+    config: Config,
+    listener: TcpListener,
+    probe_listener: Option<TcpListener>,
+    front: Front,
+    monitor: Monitor,
+    shutdown: Shutdown,
+    drain: Drain,
+    vitals: Arc<Vitals>,
+    reloader: Reloader,
+}
+
+impl App {
+    /// Binds the listeners and starts the monitor; call it on the HTTP runtime. `clock` is the checks'.
+    ///
+    /// # Errors
+    /// When an address cannot be bound or the monitor's thread cannot be started.
+    pub async fn start(loaded: Loaded, clock: Clock) -> Result<Self, StartError> {
+        let Loaded {
+            config,
+            live,
+            reloader,
+            ..
+        } = loaded;
+        let main = SocketAddr::new(config.server.host, config.server.port);
+        let listener = bind("HOST and PORT", main).await?;
+        let probe_listener = match config.server.probe_addr {
+            Some(address) => Some(bind("PROBE_ADDR", address).await?),
+            None => None,
+        };
+        let vitals = Arc::new(Vitals::new());
+        let (shutdown, drain) = Shutdown::new();
+        let monitor = start_monitor(&config, &live, &vitals, clock).map_err(StartError::Monitor)?;
+        let front = Front::new(Setup {
+            answers: config.answers.clone(),
+            limits: config.limits.clone(),
+            api_keys: live.api_keys,
+            infos: checks::infos(&config),
+            monitor: monitor.handle.clone(),
+            facts: facts(&drain, &vitals),
+        });
+        Ok(App {
+            config,
+            listener,
+            probe_listener,
+            front,
+            monitor,
+            shutdown,
+            drain,
+            vitals,
+            reloader,
+        })
+    }
+
+    /// The address of the main listener.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// The address of the listener for probes.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn probe_address(&self) -> io::Result<Option<SocketAddr>> {
+        self.probe_listener
+            .as_ref()
+            .map(TcpListener::local_addr)
+            .transpose()
+    }
+
+    /// The end that starts a shutdown.
+    pub fn shutdown(&self) -> Shutdown {
+        self.shutdown.clone()
+    }
+
+    /// Serves until the shutdown is through.
+    ///
+    /// # Errors
+    /// When a task that must not end ends: a service that has lost a part of itself must not go on.
+    pub async fn run(self) -> Result<(), EndedEarly> {
+        let mut tasks = Supervised::new();
+        tasks.spawn("lag sampler", sample_lag(self.vitals));
+        tasks.spawn("secret reloader", self.reloader.run());
+        let front = self.front.clone();
+        tasks.spawn("refusal report", async move {
+            match front.report_refusals().await {}
+        });
+
+        let limits = limits(&self.config);
+        let probe_limits = serve::Limits {
+            max_connections: PROBE_CONNECTIONS,
+            ..limits
+        };
+        let main = serve(
+            self.listener,
+            Served(self.front.clone()),
+            limits,
+            self.drain.clone(),
+        );
+        let probes = async {
+            if let Some(listener) = self.probe_listener {
+                let front = Served(self.front.probes_only());
+                serve(listener, front, probe_limits, self.drain.clone()).await;
+            }
+        };
+        let Monitor { ended, .. } = self.monitor;
+        let result = tokio::select! {
+            _ = async { tokio::join!(main, probes) } => Ok(()),
+            name = tasks.first_end() => Err(EndedEarly(name)),
+            name = ended => Err(EndedEarly(name.unwrap_or("monitor"))),
+        };
+        self.front.flush_refusals();
+        result
+    }
+}
+
+async fn bind(variable: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| StartError::Bind {
+        variable,
+        address,
+        source,
+    })
+}
+
+fn start_monitor(
+    config: &Config,
+    live: &Live,
+    vitals: &Arc<Vitals>,
+    clock: Clock,
+) -> io::Result<Monitor> {
+    let infos = checks::infos(config);
+    let (for_build, live, vitals) = (config.clone(), live.clone(), Arc::clone(vitals));
+    let sampled = Arc::clone(&vitals);
+    monitor::start(monitor::Setup {
+        options: options(&config.answers, &infos),
+        infos,
+        clock,
+        refresh_gap: config.policy.retry_interval,
+        build: move || {
+            let client = Client::new(for_build.https_proxy.clone())?;
+            Ok(checks::registry(
+                &for_build,
+                &Parts {
+                    live,
+                    vitals,
+                    client,
+                },
+            )?)
+        },
+        on_beat: Box::new(move |_now| sampled.sample_descriptors()),
+    })
+}
+
+fn facts(drain: &Drain, vitals: &Arc<Vitals>) -> Facts {
+    let (is_draining, drain_begun, vitals) = (drain.clone(), drain.clone(), Arc::clone(vitals));
+    Facts {
+        is_draining: Box::new(move || is_draining.is_draining()),
+        drain_begun: Box::new(move || {
+            let drain = drain_begun.clone();
+            Box::pin(async move { drain.reached(Stage::Draining).await })
+        }),
+        descriptors_exhausted: Box::new(move || vitals.descriptors_exhausted()),
+    }
+}
+
+fn limits(config: &Config) -> serve::Limits {
+    let server = &config.server;
+    serve::Limits {
+        header_timeout: server.header_timeout,
+        idle_timeout: server.idle_timeout,
+        shutdown_grace: server.shutdown_grace,
+        max_connections: effective_cap(server.max_connections),
+        ..serve::Limits::default()
+    }
+}
+
+/// The front behind a socket.
+#[derive(Clone)]
+struct Served(Front);
+
+impl Handler for Served {
+    type Body = Full<Bytes>;
+
+    fn call(
+        &self,
+        peer: SocketAddr,
+        request: ::http::Request<Incoming>,
+    ) -> impl Future<Output = ::http::Response<Full<Bytes>>> + Send {
+        let front = self.0.clone();
+        async move { front.handle(peer, request).await }
+    }
+}

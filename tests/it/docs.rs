@@ -1,0 +1,286 @@
+//! The documents are in step with the code.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use infra_health::checks;
+use infra_health::config::{self, Config, Policy, VARIABLES, Variable};
+use infra_health::reason::{COMMON, Class, Reason};
+
+const DOCUMENTS: &[&str] = &[
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/adding-a-check.md",
+    "docs/runbook.md",
+    "docs/transcripts.md",
+];
+
+/// The text of a file of this repository.
+pub(crate) fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn defaults() -> Config {
+    config::load([], checks::NAMES).unwrap().config
+}
+
+/// Lines outside of fenced blocks, so that a shell comment is no heading.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut fence: Option<&str> = None;
+    text.lines().filter(move |line| {
+        let ticks = &line[..line.len() - line.trim_start_matches('`').len()];
+        match fence {
+            Some(open) if ticks.len() >= open.len() => {
+                fence = None;
+                false
+            }
+            Some(_) => false,
+            None if ticks.len() >= 3 => {
+                fence = Some(ticks);
+                false
+            }
+            None => true,
+        }
+    })
+}
+
+/// The sections of a runbook whose heading is a reason code, with their text.
+pub(crate) fn sections(text: &str) -> BTreeMap<String, String> {
+    let headings: BTreeSet<&str> = prose(text).filter(|line| line.starts_with('#')).collect();
+    let mut sections = BTreeMap::new();
+    let mut current: Option<&str> = None;
+    for line in text.lines() {
+        if headings.contains(line) {
+            current = line.strip_prefix("## ").filter(|title| is_code(title));
+            if let Some(code) = current {
+                let before = sections.insert(code.to_owned(), String::new());
+                assert_eq!(before, None, "two sections of {code}");
+            }
+        } else if let Some(section) = current.and_then(|code| sections.get_mut(code)) {
+            let _ = writeln!(section, "{line}");
+        }
+    }
+    sections
+}
+
+fn is_code(title: &str) -> bool {
+    title.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+}
+
+/// What is missing in a runbook for `reason`.
+pub(crate) fn section_faults(sections: &BTreeMap<String, String>, reason: &Reason) -> Vec<String> {
+    let code = reason.code;
+    let Some(section) = sections.get(code) else {
+        return vec![format!("no section ## {code}")];
+    };
+    let weight = match reason.class {
+        Class::Ok => "ok",
+        Class::Warn => "warning",
+        Class::Deferred => "deferred",
+        Class::Transient => "transient",
+        Class::Refuted => "refuted",
+        Class::Down => "down",
+    };
+    let first = format!("> {} ({weight})", reason.message);
+    let parts = [
+        "**Symptom.** ",
+        "**Cause.** ",
+        "**Remedy.** ",
+        "**Confirm.**",
+        "```sh",
+    ];
+    let mut at = 0;
+    let mut faults = Vec::new();
+    if section.trim_start().lines().next() != Some(&first) {
+        faults.push(format!("## {code} does not begin with: {first}"));
+    }
+    for part in parts {
+        match section[at..].find(part) {
+            Some(found) => at += found,
+            None => faults.push(format!("## {code} has no {part} in its place")),
+        }
+    }
+    faults
+}
+
+/// Every reason that any registered check can report.
+fn reasons() -> BTreeMap<&'static str, &'static Reason> {
+    let mut reasons: BTreeMap<_, _> = COMMON.iter().map(|&r| (r.code, r)).collect();
+    for info in checks::infos(&defaults()) {
+        for reason in info.all_reasons() {
+            let other = reasons.insert(reason.code, reason);
+            let same = other.is_none_or(|other| std::ptr::eq(other, reason));
+            assert!(same, "two reasons have the code {}", reason.code);
+        }
+    }
+    reasons
+}
+
+#[test]
+fn the_runbook_has_one_whole_section_for_each_reason_and_no_other() {
+    let sections = sections(&read("docs/runbook.md"));
+    let reasons = reasons();
+    let mut faults: Vec<String> = reasons
+        .values()
+        .flat_map(|reason| section_faults(&sections, reason))
+        .collect();
+    for code in sections
+        .keys()
+        .filter(|code| !reasons.contains_key(code.as_str()))
+    {
+        faults.push(format!("## {code} is no reason of any registered check"));
+    }
+    assert!(faults.is_empty(), "docs/runbook.md:\n{}", faults.join("\n"));
+    for reason in reasons.values() {
+        assert_eq!(
+            reason.doc(),
+            format!("docs/runbook.md#{}", slug(reason.code))
+        );
+    }
+}
+
+/// The lines of a README's table between its two comments.
+fn table(text: &str, begin: &str, end: &str) -> Vec<String> {
+    let from = text.find(begin).unwrap_or_else(|| panic!("no {begin}"));
+    let to = text.find(end).unwrap_or_else(|| panic!("no {end}"));
+    text[from..to].lines().skip(3).map(str::to_owned).collect()
+}
+
+fn assert_same_lines(what: &str, found: &[String], expected: &[String]) {
+    let missing: Vec<_> = expected
+        .iter()
+        .filter(|line| !found.contains(line))
+        .collect();
+    let extra: Vec<_> = found
+        .iter()
+        .filter(|line| !expected.contains(line))
+        .collect();
+    assert!(
+        found == expected,
+        "{what} is out of step or out of order\nmissing: {missing:#?}\nnot expected: {extra:#?}"
+    );
+}
+
+#[test]
+fn the_table_of_variables_is_the_codes() {
+    let row = |variable: &Variable| {
+        let default = variable
+            .default
+            .map_or("–".to_owned(), |value| format!("`{value}`"));
+        let also = variable
+            .file
+            .map_or(String::new(), |file| format!(" Also `{file}`."));
+        format!(
+            "| `{}` | {default} | {}{also} |",
+            variable.name, variable.doc
+        )
+    };
+    let expected: Vec<_> = VARIABLES.iter().map(row).collect();
+    let found = table(
+        &read("README.md"),
+        "<!-- variables",
+        "<!-- end of variables",
+    );
+    assert_same_lines("the table of variables in README.md", &found, &expected);
+}
+
+#[test]
+fn the_times_to_notice_are_those_of_the_defaults() {
+    let config = defaults();
+    let worst = |policy: &Policy, threshold: u32| {
+        let late = |every: Duration| every.mul_f64(1.0 + Policy::JITTER) + policy.timeout;
+        let total = late(policy.interval) + late(policy.retry_interval) * (threshold - 1);
+        format!("**{} s**", total.as_secs_f64())
+    };
+    let readme = read("README.md");
+    for (name, policy) in [
+        ("runpod_configured", &config.runpod_policy),
+        ("r2_configured", &config.r2_policy),
+    ] {
+        let row = readme
+            .lines()
+            .find(|line| line.starts_with("| ") && line.contains(&format!("`{name}` (every")))
+            .unwrap_or_else(|| panic!("no row of {name}"));
+        for threshold in [policy.failure_threshold, policy.success_threshold] {
+            let expected = worst(policy, threshold);
+            assert!(
+                row.contains(&expected),
+                "{name}: expected {expected} in {row}"
+            );
+        }
+        let every = format!("(every {} s)", policy.interval.as_secs());
+        assert!(row.contains(&every), "{name}: expected {every} in {row}");
+    }
+    let calls =
+        |policy: &Policy| Duration::from_hours(24 * 30).as_secs() / policy.interval.as_secs();
+    assert_eq!(calls(&config.runpod_policy), 86_400);
+    assert_eq!(calls(&config.r2_policy), 43_200);
+    assert!(readme.contains("| 120 | 86,400 |") && readme.contains("| 60 | 43,200 |"));
+}
+
+#[test]
+fn the_newest_version_in_the_changelog_is_this_one() {
+    let changelog = read("CHANGELOG.md");
+    let newest = changelog
+        .lines()
+        .filter_map(|line| line.strip_prefix("## [")?.split(']').next())
+        .find(|version| *version != "Unreleased");
+    assert_eq!(newest, Some(env!("CARGO_PKG_VERSION")));
+}
+
+/// The anchor that a heading gets: lower case, spaces to hyphens, other signs dropped.
+fn slug(heading: &str) -> String {
+    let kept = heading.chars().filter_map(|c| match c {
+        ' ' => Some('-'),
+        '-' | '_' => Some(c),
+        c if c.is_alphanumeric() => Some(c.to_ascii_lowercase()),
+        _ => None,
+    });
+    kept.collect()
+}
+
+fn anchors(text: &str) -> BTreeSet<String> {
+    prose(text)
+        .filter(|line| line.starts_with('#'))
+        .map(|line| slug(line.trim_start_matches('#').trim()))
+        .collect()
+}
+
+#[test]
+fn every_local_link_leads_somewhere() {
+    let mut faults = Vec::new();
+    for &document in DOCUMENTS {
+        let text = read(document);
+        let own: String = prose(&text).flat_map(|line| [line, "\n"]).collect();
+        for target in own
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
+            if target.starts_with("http") {
+                continue;
+            }
+            let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let file: PathBuf = if path.is_empty() {
+                root().join(document)
+            } else {
+                root().join(document).parent().unwrap().join(path)
+            };
+            let found = fs::read_to_string(&file)
+                .is_ok_and(|text| anchor.is_empty() || anchors(&text).contains(anchor));
+            if !found {
+                faults.push(format!("{document}: {target}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "dead links:\n{}", faults.join("\n"));
+}
