@@ -1,6 +1,7 @@
 //! Behaviour seen from outside, one module a subject; one binary, linked once.
 #![expect(
     clippy::expect_used,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a panic in a test's helper is the report"
 )]
