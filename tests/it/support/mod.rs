@@ -9,5 +9,6 @@ pub mod fixture;
 pub(crate) mod raw;
 pub mod s3;
 pub(crate) mod served;
+pub(crate) mod service;
 pub(crate) mod tls;
 pub(crate) mod upstreams;
