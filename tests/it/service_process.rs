@@ -151,3 +151,18 @@ async fn a_change_of_state_is_one_line() {
     let (_, output) = service.ended().await;
     assert_eq!(output.matches("check fails").count(), 1, "{output}");
 }
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_stops_no_answer() {
+    for leave in [Service::stop_reading, Service::close_output] {
+        let service = Service::start(NONE, &[("LOG_LEVEL", "debug")]).await;
+        leave(&service);
+        let mut raw = Raw::connect(service.0).await;
+        // A line each, together several times what a pipe holds.
+        for _ in 0..2_000 {
+            assert_eq!(raw.ask("/livez").await.unwrap().status, 200);
+        }
+        service.signal("INT").await;
+        assert_eq!(service.ended().await.0, Some(0));
+    }
+}

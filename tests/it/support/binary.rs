@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -72,6 +73,7 @@ pub(crate) struct Service {
     child: Child,
     caller: Caller,
     lines: Lines,
+    reading: watch::Sender<bool>,
     readers: [JoinHandle<()>; 2],
 }
 
@@ -85,9 +87,15 @@ impl Service {
         command.env("PORT", "0").envs(more.iter().copied());
         let mut child = command.spawn().unwrap();
         let lines = Lines::default();
+        let (reading, told) = watch::channel(true);
+        let stderr = child.stderr.take().unwrap();
         let readers = [
-            tokio::spawn(read(child.stdout.take().unwrap(), Arc::clone(&lines))),
-            tokio::spawn(read(child.stderr.take().unwrap(), Arc::clone(&lines))),
+            tokio::spawn(read(
+                child.stdout.take().unwrap(),
+                Arc::clone(&lines),
+                told.clone(),
+            )),
+            tokio::spawn(read(stderr, Arc::clone(&lines), told)),
         ];
         let mut address = None;
         eventually("the listening line", async || {
@@ -103,6 +111,7 @@ impl Service {
             child,
             caller: Caller(address.unwrap().parse().unwrap()),
             lines,
+            reading,
             readers,
         }
     }
@@ -135,12 +144,24 @@ impl Service {
         assert!(kill.status().await.unwrap().success());
     }
 
+    /// From now on its output is left in the pipe, which fills up.
+    pub(crate) fn stop_reading(&self) {
+        self.reading.send_replace(false);
+    }
+
+    /// Closes the pipe of its output.
+    pub(crate) fn close_output(&self) {
+        self.readers.iter().for_each(JoinHandle::abort);
+    }
+
     /// Waits for the end; exit code and everything printed.
     pub(crate) async fn ended(mut self) -> (Option<i32>, String) {
         let status = timeout(DEADLINE, self.child.wait());
         let code = status.await.expect("does not end").unwrap().code();
+        self.reading.send_replace(true);
         for reader in &mut self.readers {
-            reader.await.unwrap();
+            // One that was aborted has said what it has.
+            let _ = reader.await;
         }
         (code, self.output())
     }
@@ -165,9 +186,11 @@ fn address_in(line: &str) -> Option<String> {
     Some(address.split(' ').next()?.to_owned())
 }
 
-async fn read(from: impl AsyncRead + Unpin, to: Lines) {
+async fn read(from: impl AsyncRead + Unpin, to: Lines, mut reading: watch::Receiver<bool>) {
     let mut lines = BufReader::new(from).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         to.lock().unwrap().push(line);
+        // The sender outlives the readers' need of it: a closed channel means reading to the end.
+        let _ = reading.wait_for(|reading| *reading).await;
     }
 }
