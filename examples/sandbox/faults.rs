@@ -62,13 +62,13 @@ macro_rules! faults {
 // The three timed ones take the service's own, fixed times: a sandbox in which they ran faster would not
 // show the service. The queue's limit makes the wait visible.
 faults! {
-    'k' "key-revoked" RunPod RunPodFault::KeyRevoked, "401 for every endpoint", "false, unauthorized";
-    'p' "key-restricted" RunPod RunPodFault::KeyRestricted, "403 for one endpoint", "false, forbidden";
-    'e' "endpoint-deleted" RunPod RunPodFault::EndpointDeleted, "404 for one endpoint", "false, endpoint_not_found";
-    't' "workers-throttled" RunPod RunPodFault::WorkersThrottled, "a queue, and only throttled workers", "warning backlog_growing; after 120 s false, capacity_throttled";
-    'c' "workers-crashing" RunPod RunPodFault::WorkersCrashing, "a queue, and only unhealthy workers", "warning backlog_growing; after 60 s false, workers_crashing";
-    'l' "backlog" RunPod RunPodFault::Backlog, "a queue over RUNPOD_BACKLOG_LIMIT, workers run", "stays true, warning backlog_growing";
-    'r' "rate-limited" RunPod RunPodFault::RateLimited, "429 with Retry-After: 5", "warning rate_limited, the verdict ages; after 7 s false, stale";
+    'k' "key-revoked" RunPod RunPodFault::KeyRevoked, "401 for both endpoints", "false, unauthorized";
+    'p' "key-restricted" RunPod RunPodFault::KeyRestricted, "403 for remove-bg", "false, forbidden";
+    'e' "endpoint-deleted" RunPod RunPodFault::EndpointDeleted, "404 for remove-bg", "false, endpoint_not_found";
+    't' "workers-throttled" RunPod RunPodFault::WorkersThrottled, "a queue, and only throttled workers", "warns backlog_growing; after 120 s false, capacity_throttled";
+    'c' "workers-crashing" RunPod RunPodFault::WorkersCrashing, "a queue, and only unhealthy workers", "warns backlog_growing; after 60 s false, workers_crashing";
+    'l' "backlog" RunPod RunPodFault::Backlog, "a queue over RUNPOD_BACKLOG_LIMIT, workers run", "stays true, warns backlog_growing";
+    'r' "rate-limited" RunPod RunPodFault::RateLimited, "429 with Retry-After: 5", "warns rate_limited; after 7 s false, stale";
     'w' "runpod-hangs" RunPod RunPodFault::Hangs, "takes requests, answers none", "false, timeout";
     'm' "bad-gateway" RunPod RunPodFault::BadGateway, "502 with an HTML page", "false, server_error";
     'g' "garbage" RunPod RunPodFault::Garbage, "200 with a body that is cut off", "false, invalid_response";
@@ -78,7 +78,7 @@ faults! {
     'a' "token-scoped" R2 R2Fault::TokenScoped, "403, the token is for another bucket", "false, access_denied";
     'b' "bucket-deleted" R2 R2Fault::BucketDeleted, "404, the bucket is gone", "false, bucket_not_found";
     'x' "r2-hangs" R2 R2Fault::Hangs, "takes requests, answers none", "false, timeout";
-    'd' "date-wrong" R2 R2Fault::DateWrong, "a Date 10 minutes ahead of this machine's clock", "stays true, warning clock_drift";
+    'd' "date-wrong" R2 R2Fault::DateWrong, "its Date is 10 minutes ahead of ours", "stays true, warns clock_drift";
 }
 
 /// By its name in URLs.

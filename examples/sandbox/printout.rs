@@ -41,7 +41,7 @@ pub(crate) fn introduction(places: &Places<'_>) -> String {
          \x20 service    {url}\n\
          \x20 upstreams  {runpod} (RunPod-shaped), {r2} (S3, verifies signatures)\n\
          \x20 switches   {control}\n\
-         The real service; only the upstreams are stand-ins. Each is asked every 2 s, so a fault shows within 7 s.\n\n\
+         The real service; only the upstreams are stand-ins. Each is asked every 2 s, so a fault, and its end, shows within 7 s.\n\n\
          Try, in another terminal:\n"
     );
     let tries = [
@@ -75,8 +75,8 @@ pub(crate) fn introduction(places: &Places<'_>) -> String {
         ),
         ("405 with Allow", format!("curl -i -X DELETE {url}/health")),
         (
-            "429 with Retry-After, at the end",
-            format!("curl -si '{url}/health?[1-40]' | tail -n 20"),
+            "429 with Retry-After",
+            format!("curl -s -o /dev/null '{url}/health?[1-40]'; curl -i {url}/health"),
         ),
         (
             "for orchestrators",
@@ -97,20 +97,24 @@ pub(crate) fn introduction(places: &Places<'_>) -> String {
          \x20 curl -X DELETE {control}/faults/key-revoked\n\
          An upstream has one fault at a time. h, or curl -X DELETE {control}/faults: everything healthy.\n"
     );
+    let mut heading = "";
     for fault in faults::ALL {
-        let _ = writeln!(
-            text,
-            "  {}  {:<18} {:<6} {}\n{:31}{}",
-            fault.letter,
-            fault.name,
-            upstream(fault),
-            fault.does,
-            "",
-            fault.shows
-        );
+        if upstream(fault) != heading {
+            heading = upstream(fault);
+            let _ = writeln!(text, "\n{heading} ({})", check(fault));
+        }
+        let Fault {
+            letter,
+            name,
+            does,
+            shows,
+            ..
+        } = fault;
+        let _ = writeln!(text, "  {letter}  {name:<18} {does:<46} {shows}");
     }
     text.push_str(
-        "The 60 s and 120 s are the service's own and not configurable; doctor judges them with --for 2m.\n\
+        "\nOnce true again, a check warns of intermittent while 3 or more of its last 10 runs have failed.\n\
+         The 60 s and 120 s are the service's own and not configurable; doctor judges them with --for 2m.\n\
          ? shows this again. q or Ctrl-C ends it; SIGTERM first drains for 7 s: watch /readyz.\n\n",
     );
     text
