@@ -78,10 +78,23 @@ pub struct Registry {
     entries: Vec<Entry>,
 }
 
-/// Two checks under one name.
+/// A check that cannot be registered.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("two checks are named {0}; accepted: every check under a name of its own")]
-pub struct DuplicateName(pub &'static str);
+pub enum Refused {
+    /// Two checks under one name.
+    #[error("two checks are named {0}; accepted: every check under a name of its own")]
+    Duplicate(&'static str),
+    /// `POST /health/refresh` is no check's path.
+    #[error("a check is named {0}; accepted: any name but that, which is an endpoint")]
+    Reserved(&'static str),
+    /// A set of checks is a 64-bit word.
+    #[error("{0} is one check too many; accepted: at most {MAX_CHECKS}")]
+    TooMany(&'static str),
+}
+
+/// The most checks that a registry takes.
+pub const MAX_CHECKS: usize = 64;
+const RESERVED: &str = "refresh";
 
 impl Registry {
     /// An empty list.
@@ -92,14 +105,20 @@ impl Registry {
     /// Adds a check; `make` builds it, now and again after a panic.
     ///
     /// # Errors
-    /// When a check of that name is registered already.
+    /// When its name is taken or reserved, or there are too many.
     pub fn add<C: Check>(
         &mut self,
         policy: Policy,
         make: impl Fn() -> C + Send + 'static,
-    ) -> Result<(), DuplicateName> {
+    ) -> Result<(), Refused> {
+        if C::NAME == RESERVED {
+            return Err(Refused::Reserved(C::NAME));
+        }
         if self.entries.iter().any(|entry| entry.info.name == C::NAME) {
-            return Err(DuplicateName(C::NAME));
+            return Err(Refused::Duplicate(C::NAME));
+        }
+        if self.entries.len() == MAX_CHECKS {
+            return Err(Refused::TooMany(C::NAME));
         }
         let info = Info::of::<C>(policy);
         let runner = Box::new(Runner {
@@ -176,12 +195,28 @@ mod tests {
         registry
     }
 
+    struct Reserved;
+    impl Check for Reserved {
+        const NAME: &'static str = "refresh";
+        const REASONS: &'static [&'static Reason] = &[];
+        type Data = ();
+        async fn run(&mut self, _cx: &Context) -> Outcome<()> {
+            Outcome::pass()
+        }
+    }
+
+    #[test]
+    fn a_check_cannot_take_the_name_of_an_endpoint() {
+        let refused = Registry::new().add(Policy::default(), || Reserved);
+        assert_eq!(refused, Err(Refused::Reserved("refresh")));
+    }
+
     #[test]
     fn a_second_check_of_one_name_is_refused() {
         let refused = registry()
             .add(Policy::default(), || Scripted(0))
             .map(|()| "added");
-        assert_eq!(refused, Err(DuplicateName("scripted")));
+        assert_eq!(refused, Err(Refused::Duplicate("scripted")));
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::check::Check;
 use crate::config::{Config, Live};
-use crate::registry::{DuplicateName, Info, Registry};
+use crate::registry::{Info, Refused, Registry};
 use crate::vitals::Vitals;
 
 use self::api::ApiCheck;
@@ -44,8 +44,8 @@ macro_rules! checks {
         /// Builds all checks.
         ///
         /// # Errors
-        /// When two of them have one name.
-        pub fn registry(config: &Config, parts: &Parts) -> Result<Registry, DuplicateName> {
+        /// When one cannot be registered.
+        pub fn registry(config: &Config, parts: &Parts) -> Result<Registry, Refused> {
             let mut registry = Registry::new();
             $({
                 let ($config, $parts) = (config.clone(), parts.clone());

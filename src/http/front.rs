@@ -12,7 +12,7 @@ use axum::Router;
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use http_body_util::Full;
 use tower::ServiceExt;
 use tracing::Instrument;
@@ -109,10 +109,6 @@ impl Inner {
     {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(caller);
-        if *request.method() == Method::HEAD {
-            // The same answer by construction; its body is taken off at the end.
-            *request.method_mut() = Method::GET;
-        }
         // Everything that is logged on the way, a panic's place too, carries the id.
         let span = tracing::error_span!(
             "request",
