@@ -59,7 +59,7 @@ macro_rules! faults {
     };
 }
 
-// The three timed ones take the service's own, fixed times: a sandbox in which they ran faster would not
+// The two timed ones take the service's own, fixed times: a sandbox in which they ran faster would not
 // show the service. The queue's limit makes the wait visible.
 faults! {
     'k' "key-revoked" RunPod RunPodFault::KeyRevoked, "401 for both endpoints", "false, unauthorized";
