@@ -32,7 +32,7 @@ fn main() -> ExitCode {
                 .map(|loaded| probe::Target::livez(probe::default_target(&loaded.config.server)))
                 .map_err(|problems| problems.to_string()),
         }),
-        Command::Config => show_config(loaded),
+        Command::Config => show_config(&loaded),
     }
 }
 
@@ -46,8 +46,8 @@ fn refuse(problems: &Problems) -> ExitCode {
     ExitCode::from(exit::BAD_CONFIGURATION)
 }
 
-fn show_config(loaded: Result<Loaded, Problems>) -> ExitCode {
-    let (report, valid) = match &loaded {
+fn show_config(loaded: &Result<Loaded, Problems>) -> ExitCode {
+    let (report, valid) = match loaded {
         Ok(loaded) => (config::render(loaded), loaded.check_problems.is_empty()),
         Err(problems) => (config::render_problems(problems), false),
     };

@@ -76,7 +76,7 @@ pub fn health(snapshot: &Snapshot, options: &Options, at: Moment) -> Answer {
         .map(|&(name, _)| name)
         .collect();
     let message = format!("degraded: {} failing; {HOW_TO_SEE}", failing.join(", "));
-    error(text, "degraded", &message)
+    error(&text, "degraded", &message)
 }
 
 /// The answer of `/health/{check}` for the check at `index`, 503 when it is false.
@@ -94,7 +94,7 @@ pub fn check(snapshot: &Snapshot, index: usize, options: &Options, at: Moment) -
         };
     }
     error(
-        text,
+        &text,
         "check_failed",
         &format!("{} is failing; {HOW_TO_SEE}", fold.checks[0].0),
     )
@@ -103,10 +103,10 @@ pub fn check(snapshot: &Snapshot, index: usize, options: &Options, at: Moment) -
 const HOW_TO_SEE: &str =
     "ask with ?verbose and an X-Api-Key, or run infra-health doctor, to see why";
 
-fn error(text: String, code: &str, message: &str) -> Answer {
+fn error(text: &str, code: &str, message: &str) -> Answer {
     Answer {
         status: StatusCode::SERVICE_UNAVAILABLE,
-        body: error_body(code, message, Some(&text)),
+        body: error_body(code, message, Some(text)),
     }
 }
 

@@ -49,6 +49,8 @@ macro_rules! checks {
             let mut registry = Registry::new();
             $({
                 let ($config, $parts) = (config.clone(), parts.clone());
+                // Not every check needs both.
+                let _ = (&$config, &$parts);
                 registry.add::<$check>($policy, move || $make)?;
             })*
             Ok(registry)

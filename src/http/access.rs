@@ -14,7 +14,7 @@ use super::error::Code;
 use super::request_id::TraceContext;
 
 /// Between two lines on refused requests.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 
 /// What is told of a request.
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,7 @@ use super::query::HealthQuery;
 use super::shared::{Caller, Shared};
 use crate::answers::{Answer, Options, Published, check, health};
 use crate::config::Details;
-use crate::snapshot::{CheckSet, Snapshot};
+use crate::snapshot::{CheckSet, Checked, Snapshot};
 
 const DETAILS_NEED_A_KEY: &str = "details are for holders of a key: set API_KEYS and send one as X-Api-Key, \
      or read this service's log, or run infra-health doctor";
@@ -19,7 +19,7 @@ impl Shared {
     /// Plain `/health`, without waiting; `None` while the first round is under way.
     pub(super) fn health_at_once(&self, caller: Caller) -> Option<Reply> {
         let published = self.published();
-        (!published.starting).then(|| self.health_of(&published, self.plain(caller), caller.at))
+        (!published.starting).then(|| self.health_of(&published, &self.plain(caller), caller.at))
     }
 
     /// `/health` with whatever the query asks for.
@@ -38,7 +38,7 @@ impl Shared {
         let published = self
             .first_round(caller, |snapshot| snapshot.is_starting(options.excluded))
             .await;
-        Ok(self.health_of(&published, options, Instant::now()))
+        Ok(self.health_of(&published, &options, Instant::now()))
     }
 
     /// `/health/{check}`.
@@ -57,7 +57,7 @@ impl Shared {
         self.detailed(&mut options, verbose, caller)?;
         let published = self
             .first_round(caller, |snapshot| {
-                snapshot.checks.get(index).is_some_and(|c| c.is_starting())
+                snapshot.checks.get(index).is_some_and(Checked::is_starting)
             })
             .await;
         let at = self.moment(Instant::now());
@@ -77,11 +77,16 @@ impl Shared {
             fresh: Some(fresh),
             ..self.plain(caller)
         };
-        self.health_of(&published, options, Instant::now())
+        self.health_of(&published, &options, Instant::now())
     }
 
     /// The answer of `/health`: as published where that is what `options` ask for and still holds.
-    pub(super) fn health_of(&self, published: &Published, options: Options, now: Instant) -> Reply {
+    pub(super) fn health_of(
+        &self,
+        published: &Published,
+        options: &Options,
+        now: Instant,
+    ) -> Reply {
         let at = self.moment(now);
         let as_published = !options.details
             && !options.version
@@ -91,7 +96,7 @@ impl Shared {
         let answer: Answer = if as_published && published.is_good(at) {
             published.health.clone()
         } else {
-            health(&published.snapshot, &options, at)
+            health(&published.snapshot, options, at)
         };
         Reply::new(answer, Code::Degraded)
     }

@@ -8,6 +8,7 @@
 mod access;
 pub mod auth;
 pub mod client_addr;
+mod doors;
 pub mod endpoints;
 pub mod error;
 pub mod front;
@@ -17,6 +18,7 @@ mod query;
 pub mod rate_limit;
 pub mod request_id;
 mod router;
+mod seen;
 mod shared;
 mod wait;
 

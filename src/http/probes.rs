@@ -26,7 +26,11 @@ impl Latch {
 
 /// Everything readiness looks at.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Situation {
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not the states of a machine"
+)]
+struct Situation {
     draining: bool,
     stalled: bool,
     started: bool,
@@ -36,7 +40,7 @@ pub(super) struct Situation {
 }
 
 /// Whether this replica should get traffic; if not, the reason that comes first.
-pub(super) fn readiness(situation: Situation) -> Result<(), NotReady> {
+fn readiness(situation: Situation) -> Result<(), NotReady> {
     if situation.draining {
         return Err(NotReady::Draining);
     }

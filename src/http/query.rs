@@ -6,21 +6,20 @@ use std::time::Duration;
 use super::error::ApiError;
 use crate::snapshot::CheckSet;
 
-/// The longest `?wait` without `timeout`.
+/// For a `wait` without `timeout`.
 const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
-/// The longest `?wait` of all.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// What a caller of `/health` asks for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct HealthQuery {
+pub(super) struct HealthQuery {
     /// `verbose`: with details.
-    pub verbose: bool,
+    pub(super) verbose: bool,
     /// `exclude`: checks that do not count for this request.
-    pub exclude: CheckSet,
+    pub(super) exclude: CheckSet,
     /// `wait=healthy` and its `timeout`.
-    pub wait: Option<Duration>,
+    pub(super) wait: Option<Duration>,
 }
 
 impl HealthQuery {
@@ -29,7 +28,7 @@ impl HealthQuery {
     /// # Errors
     /// 400 for a known parameter that is malformed or given twice, for `timeout` without `wait` (a deploy
     /// script that forgot it would not wait at all), and for a malformed percent-encoding.
-    pub fn parse(query: Option<&str>, names: &[&'static str]) -> Result<Self, ApiError> {
+    pub(super) fn parse(query: Option<&str>, names: &[&'static str]) -> Result<Self, ApiError> {
         let mut exclude = CheckSet::EMPTY;
         let mut verbose = None;
         let mut wait = None;
@@ -59,7 +58,7 @@ impl HealthQuery {
 ///
 /// # Errors
 /// 400 as for [`HealthQuery::parse`].
-pub fn verbose_only(query: Option<&str>) -> Result<bool, ApiError> {
+pub(super) fn verbose_only(query: Option<&str>) -> Result<bool, ApiError> {
     let mut verbose = None;
     for pair in pairs(query) {
         let (name, value) = pair?;

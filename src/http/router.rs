@@ -33,7 +33,6 @@ pub(super) fn router(scope: Scope, shared: Arc<Shared>) -> Router {
             router.route(endpoint.path, handler(endpoint.route).fallback(not_allowed))
         })
         .fallback(move || async move { ApiError::not_found(scope) })
-        .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
         .with_state(shared)
 }
 
@@ -42,7 +41,7 @@ fn handler(route: Route) -> MethodRouter<Arc<Shared>> {
         Route::Health => get(health),
         Route::Livez => get(livez),
         Route::Readyz => get(readyz),
-        Route::Refresh => post(refresh),
+        Route::Refresh => post(refresh).route_layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES)),
         Route::Check => get(check),
     }
 }

@@ -8,7 +8,6 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::auth::Authenticator;
 use super::probes::Latch;
 use super::wait::WAITERS;
 use crate::answers::{Options, Published};
@@ -77,7 +76,6 @@ pub(super) struct Shared {
     pub(super) names: Vec<&'static str>,
     /// The positions of `READY_REQUIRES`.
     pub(super) required: Vec<usize>,
-    pub(super) authenticator: Authenticator,
     pub(super) started: Latch,
     pub(super) waiters: Semaphore,
     /// For a fan-out: the longest timeout of a check and 1 s.
@@ -85,21 +83,21 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(
-        answers: config::Answers,
-        api_keys: Current<ApiKeys>,
-        infos: &[Info],
-        monitor: monitor::Handle,
-        facts: Facts,
-    ) -> Self {
+    pub(super) fn new(setup: Setup) -> Self {
+        let Setup {
+            answers,
+            infos,
+            monitor,
+            facts,
+            ..
+        } = setup;
         let longest = infos.iter().map(|info| info.policy.timeout).max();
         Shared {
-            options: options(&answers, infos),
+            options: options(&answers, &infos),
             names: infos.iter().map(|info| info.name).collect(),
-            required: positions(&answers.ready_requires, infos).collect(),
+            required: positions(&answers.ready_requires, &infos).collect(),
             refresh_patience: longest.unwrap_or_default() + Duration::from_secs(1),
             policy: answers,
-            authenticator: Authenticator::new(api_keys),
             started: Latch::default(),
             waiters: Semaphore::new(WAITERS),
             monitor,

@@ -1,12 +1,13 @@
 //! `?wait=healthy`: holds an answer until it is a good one, so that `curl -f` in a deploy script works.
 
+use std::sync::Arc;
+
 use http::HeaderValue;
 use tokio::time::{Instant, sleep_until};
 
 use super::error::{ApiError, Code, Reply};
-use super::query::LONGEST_WAIT;
 use super::shared::Shared;
-use crate::answers::{NotReady, Options, not_ready};
+use crate::answers::{NotReady, Options, Published, not_ready};
 
 /// How many may wait at a time.
 pub(super) const WAITERS: usize = 64;
@@ -32,35 +33,35 @@ impl Shared {
             () = (self.facts.drain_begun)() => {
                 Ok(Reply::new(not_ready(NotReady::Draining), Code::NotReady))
             }
-            () = self.healthy(&options) => Ok(self.now(options)),
-            () = sleep_until(deadline) => Ok(self.now(options)),
+            published = self.healthy(&options) => {
+                Ok(self.health_of(&published, &options, Instant::now()))
+            }
+            () = sleep_until(deadline) => {
+                Ok(self.health_of(&self.published(), &options, Instant::now()))
+            }
         }
     }
 
-    async fn healthy(&self, options: &Options) {
+    /// The first publication that is healthy.
+    async fn healthy(&self, options: &Options) -> Arc<Published> {
         let mut published = self.monitor.published.clone();
         let healthy = published.wait_for(|published| {
             let at = self.moment(Instant::now());
             published.snapshot.fold(options.excluded, at).healthy
         });
-        if healthy.await.is_err() {
-            // The monitor has ended: nothing turns healthy any more.
-            std::future::pending::<()>().await;
+        if let Ok(published) = healthy.await {
+            return Arc::clone(&published);
         }
-    }
-
-    fn now(&self, options: Options) -> Reply {
-        self.health_of(&self.published(), options, Instant::now())
+        // The monitor has ended: nothing turns healthy any more.
+        std::future::pending().await
     }
 }
 
-/// The longest wait of somebody else frees a place; most end earlier, so come back soon.
+/// Most waits end long before their timeout, so a place is free again soon.
 fn too_many() -> ApiError {
-    const RETRY_AFTER: u64 = 5;
-    debug_assert!(RETRY_AFTER <= LONGEST_WAIT.as_secs());
     ApiError::rate_limited(
         "too many requests wait already",
-        RETRY_AFTER,
+        5,
         HeaderValue::from_static("\"waiters\";r=0;t=5"),
         HeaderValue::from_static("\"waiters\";q=64;qu=\"concurrent-requests\""),
     )

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::snapshot::{Checked, Moment, Snapshot};
 
 /// A false check is told again after this long.
-const REMINDER: Duration = Duration::from_secs(15 * 60);
+const REMINDER: Duration = Duration::from_mins(15);
 
 #[derive(Debug, Clone, Copy)]
 struct Told {

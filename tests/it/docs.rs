@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use infra_health::checks;
 use infra_health::config::{self, Config, Policy, VARIABLES, Variable};
+use infra_health::http::endpoints::{Credentials, ENDPOINTS, Endpoint};
 use infra_health::reason::{COMMON, Class, Reason};
+use serde_json::Value;
 
 const DOCUMENTS: &[&str] = &[
     "README.md",
@@ -191,6 +193,69 @@ fn the_table_of_variables_is_the_codes() {
         "<!-- end of variables",
     );
     assert_same_lines("the table of variables in README.md", &found, &expected);
+}
+
+#[test]
+fn the_table_of_endpoints_is_the_codes() {
+    let row = |endpoint: &Endpoint| {
+        let key = match endpoint.credentials {
+            Credentials::Ignored => "ignored",
+            Credentials::Optional => "optional",
+            Credentials::Key => "required",
+        };
+        let limited = if endpoint.limited { "yes" } else { "never" };
+        let allow = endpoint.methods.allow();
+        format!("| `{allow} {}` | {key} | {limited} |", endpoint.path)
+    };
+    let mut expected: Vec<_> = ENDPOINTS.iter().map(row).collect();
+    let found = table(
+        &read("README.md"),
+        "<!-- endpoints",
+        "<!-- end of endpoints",
+    );
+    // The last column is for people, and so is the order.
+    let found = found.iter().filter_map(|line| line.rsplitn(3, '|').last());
+    let mut found: Vec<_> = found.map(|line| format!("{line}|")).collect();
+    expected.sort();
+    found.sort();
+    assert_same_lines("the table of endpoints in README.md", &found, &expected);
+}
+
+/// Every body is JSON of today's form, and every kind of answer is there.
+#[test]
+fn the_transcripts_show_whole_answers() {
+    let text = read("docs/transcripts.md");
+    let bodies: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("{\""))
+        .collect();
+    assert!(bodies.len() >= 12, "the bodies are found");
+    for body in bodies {
+        let parsed: Value = serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {body}"));
+        let whole = match parsed.get("error") {
+            Some(error) => ["code", "message", "request_id"]
+                .iter()
+                .all(|member| error[member].is_string()),
+            None => ["status", "checks", "checked_at"]
+                .iter()
+                .all(|member| parsed.get(member).is_some()),
+        };
+        assert!(whole, "{body}");
+    }
+    let kinds = [
+        "200 OK",
+        "400",
+        "401 Unauthorized",
+        "404",
+        "405 Method Not Allowed",
+        "429 Too Many",
+        "503 Service",
+        "curl -sI",
+        "?verbose",
+    ];
+    for kind in kinds {
+        assert!(text.contains(kind), "no transcript of {kind}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Behaviour seen from outside, one module a subject; one binary, linked once.
 #![expect(
     clippy::expect_used,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a panic in a test's helper is the report"
 )]
@@ -14,6 +15,10 @@ mod api;
 mod client;
 mod docs;
 mod docs_variables;
+mod http_errors;
+mod http_health;
+mod http_log;
+mod http_probes;
 mod layering;
 mod monitor;
 mod r2;

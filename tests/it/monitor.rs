@@ -191,8 +191,8 @@ async fn the_published_answers_follow_the_states() {
 #[tokio::test]
 async fn a_refresh_runs_every_check_once_for_all_who_ask_at_once() {
     let slow = Policy {
-        interval: Duration::from_secs(3600),
-        retry_interval: Duration::from_secs(3600),
+        interval: Duration::from_hours(1),
+        retry_interval: Duration::from_hours(1),
         ..quick()
     };
     let (first, second) = (Script::default(), Script::default());
@@ -211,10 +211,10 @@ async fn a_refresh_runs_every_check_once_for_all_who_ask_at_once() {
 #[tokio::test]
 async fn a_refresh_honours_a_back_off_and_says_what_is_fresh() {
     let slow = Policy {
-        interval: Duration::from_secs(3600),
+        interval: Duration::from_hours(1),
         ..quick()
     };
-    let limited = Script::of([Step::Limited(Duration::from_secs(600))]);
+    let limited = Script::of([Step::Limited(Duration::from_mins(10))]);
     let other = Script::default();
     let monitor = run(slow, &limited, &other);
     until(&monitor, |p| !p.starting).await;
@@ -226,8 +226,8 @@ async fn a_refresh_honours_a_back_off_and_says_what_is_fresh() {
 #[tokio::test]
 async fn a_refresh_ends_with_its_callers_patience() {
     let slow = Policy {
-        interval: Duration::from_secs(3600),
-        timeout: Duration::from_secs(600),
+        interval: Duration::from_hours(1),
+        timeout: Duration::from_mins(10),
         ..quick()
     };
     let monitor = run(

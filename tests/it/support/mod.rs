@@ -4,3 +4,4 @@ pub mod fixture;
 pub(crate) mod raw;
 pub mod s3;
 pub(crate) mod served;
+pub(crate) mod service;

@@ -1,0 +1,174 @@
+//! What requests pass before and after they are answered, the same for all listeners.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use http_body_util::Full;
+use tokio::time::Instant;
+use tracing::Level;
+
+use super::access::{Access, Entry};
+use super::auth::{Authenticator, Credential, KeyId};
+use super::client_addr::{Client, ClientAddr};
+use super::endpoints::Credentials;
+use super::error::{ApiError, Code, Reply};
+use super::rate_limit::{Bucket, Decision, RateLimiter};
+use super::seen::Seen;
+use super::shared::{Caller, Setup, Shared};
+
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Who sent a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Who {
+    client: Client,
+    credential: Credential,
+}
+
+impl Who {
+    fn key(self) -> Option<KeyId> {
+        match self.credential {
+            Credential::Valid(key) => Some(key),
+            Credential::Missing | Credential::Invalid => None,
+        }
+    }
+}
+
+/// Keys, limits, log lines.
+#[derive(Debug)]
+pub(super) struct Doors {
+    pub(super) shared: Arc<Shared>,
+    pub(super) access: Access,
+    authenticator: Authenticator,
+    limiter: Option<RateLimiter>,
+    client_addr: ClientAddr,
+}
+
+impl Doors {
+    pub(super) fn new(setup: Setup) -> Self {
+        Doors {
+            authenticator: Authenticator::new(setup.api_keys.clone()),
+            limiter: RateLimiter::new(&setup.limits, Instant::now()),
+            client_addr: ClientAddr::new(setup.limits.trusted_proxies.clone()),
+            access: Access::default(),
+            shared: Arc::new(Shared::new(setup)),
+        }
+    }
+
+    /// Reads who asks, as far as the endpoint wants to know.
+    pub(super) fn identify(&self, peer: SocketAddr, headers: &HeaderMap, seen: &Seen) -> Who {
+        Who {
+            client: self.client_addr.of(peer, headers),
+            credential: match seen.credentials() {
+                Credentials::Ignored => Credential::Missing,
+                Credentials::Optional | Credentials::Key => self.credential(headers),
+            },
+        }
+    }
+
+    /// What the request's key amounts to; where no key is configured, none is looked at.
+    fn credential(&self, headers: &HeaderMap) -> Credential {
+        match self.authenticator.check(headers) {
+            Credential::Invalid if !self.authenticator.configured() => Credential::Missing,
+            credential => credential,
+        }
+    }
+
+    /// The limit, then the credential: guessing keys is limited too.
+    pub(super) fn admit(&self, seen: &Seen, who: &Who) -> Result<Caller, ApiError> {
+        self.limit(seen, who)?;
+        if who.credential == Credential::Invalid {
+            return Err(ApiError::unauthorized(
+                Code::InvalidApiKey,
+                "this X-Api-Key is none of API_KEYS",
+            ));
+        }
+        let caller = Caller {
+            authorized: who.key().is_some(),
+            is_probe: seen.is_probe,
+            at: seen.at,
+        };
+        let needs_key = match seen.credentials() {
+            Credentials::Key => true,
+            Credentials::Optional => self.shared.policy.require_api_key,
+            Credentials::Ignored => false,
+        };
+        if needs_key {
+            Shared::authorize(caller)?;
+        }
+        Ok(caller)
+    }
+
+    fn limit(&self, seen: &Seen, who: &Who) -> Result<(), ApiError> {
+        let Some(limiter) = self.limiter.as_ref().filter(|_| seen.limited) else {
+            return Ok(());
+        };
+        if limiter.exempt(who.client) {
+            return Ok(());
+        }
+        let bucket = match who.credential {
+            Credential::Valid(key) => Bucket::Key(key),
+            Credential::Missing => Bucket::Client(who.client),
+            Credential::Invalid => Bucket::FailedKey(who.client),
+        };
+        let decision = limiter.check(bucket, seen.at);
+        match decision {
+            Decision::Allowed { .. } => Ok(()),
+            Decision::Limited { .. } => {
+                let fields = limiter.fields(&decision);
+                let retry_after = decision.retry_after_seconds().unwrap_or(1);
+                Err(ApiError::rate_limited(
+                    "too many requests",
+                    retry_after,
+                    fields.limit,
+                    fields.policy,
+                ))
+            }
+        }
+    }
+
+    /// The response: headers that all of them have, the id in an error body, no body for HEAD; and its
+    /// line in the log.
+    pub(super) fn finish(&self, seen: &Seen, who: &Who, reply: Reply) -> Response<Full<Bytes>> {
+        let request_id = seen.id.as_str();
+        let body = reply.answer.body.with_id(request_id);
+        let length = body.len();
+        let is_head = seen.method == Method::HEAD;
+        let mut response = Response::new(if is_head {
+            Full::default()
+        } else {
+            Full::new(body)
+        });
+        *response.status_mut() = reply.answer.status;
+        let headers = response.headers_mut();
+        headers.reserve(8);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Some(id) = seen.id.header() {
+            headers.insert(&X_REQUEST_ID, id);
+        }
+        if is_head {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        headers.extend(reply.headers);
+        let entry = Entry {
+            request_id,
+            trace: seen.trace.as_ref(),
+            method: &seen.method,
+            route: seen.endpoint.map_or("unmatched", |endpoint| endpoint.path),
+            status: reply.answer.status,
+            took: seen.at.elapsed(),
+            client: who.client.address,
+            key: who.key(),
+            code: reply.code,
+            cause: reply.cause,
+        };
+        let success = seen.endpoint.map_or(Level::INFO, |e| e.success_level);
+        self.access.tell(success, entry);
+        response
+    }
+}

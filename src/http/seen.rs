@@ -1,0 +1,99 @@
+//! What the front reads of a request, once.
+
+use http::{HeaderMap, HeaderValue, Method, Request};
+use tokio::time::Instant;
+
+use super::endpoints::{Credentials, Endpoint, Scope};
+use super::request_id::{RequestId, TraceContext};
+
+/// What a request says of itself, whoever sent it.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) at: Instant,
+    pub(super) id: RequestId,
+    pub(super) trace: Option<TraceContext>,
+    /// Another instance's check of this API.
+    pub(super) is_probe: bool,
+    pub(super) method: Method,
+    pub(super) endpoint: Option<&'static Endpoint>,
+    /// Whether the endpoint has this method.
+    pub(super) matched: bool,
+    /// Whether it counts against a limit.
+    pub(super) limited: bool,
+}
+
+impl Seen {
+    /// Reads `request`, which came to a listener of `scope`.
+    pub(super) fn of<B>(scope: Scope, request: &Request<B>) -> Self {
+        let at = Instant::now();
+        let method = request.method();
+        let endpoint = scope.find(request.uri().path());
+        let told = Told::by(request.headers());
+        Seen {
+            at,
+            id: RequestId::of(told.request_id.get()),
+            trace: told.traceparent.get().and_then(TraceContext::parse),
+            is_probe: told.is_probe,
+            method: method.clone(),
+            endpoint,
+            matched: endpoint.is_some_and(|endpoint| endpoint.methods.contain(method)),
+            // A listener for probes never limits; elsewhere only probes are free, and a flood of 404s is not.
+            limited: scope == Scope::Everything && endpoint.is_none_or(|endpoint| endpoint.limited),
+        }
+    }
+
+    /// What the endpoint wants to know of the caller; nothing for what is answered 404 or 405.
+    pub(super) fn credentials(&self) -> Credentials {
+        self.endpoint
+            .filter(|_| self.matched)
+            .map_or(Credentials::Ignored, |endpoint| endpoint.credentials)
+    }
+}
+
+/// What a request's headers say, read in one pass.
+#[derive(Default)]
+struct Told<'a> {
+    request_id: Single<'a>,
+    traceparent: Single<'a>,
+    is_probe: bool,
+}
+
+impl<'a> Told<'a> {
+    fn by(headers: &'a HeaderMap) -> Self {
+        let mut told = Told::default();
+        for (name, value) in headers {
+            match name.as_str() {
+                "x-request-id" => told.request_id.add(value),
+                "traceparent" => told.traceparent.add(value),
+                "x-infra-health-probe" => told.is_probe = value == "1",
+                _ => {}
+            }
+        }
+        told
+    }
+}
+
+/// A header that says nothing when it is sent twice.
+#[derive(Default)]
+enum Single<'a> {
+    #[default]
+    Absent,
+    One(&'a HeaderValue),
+    Several,
+}
+
+impl<'a> Single<'a> {
+    fn add(&mut self, value: &'a HeaderValue) {
+        *self = match self {
+            Single::Absent => Single::One(value),
+            Single::One(_) | Single::Several => Single::Several,
+        };
+    }
+
+    fn get(&self) -> Option<&'a HeaderValue> {
+        match self {
+            Single::One(value) => Some(value),
+            Single::Absent | Single::Several => None,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The log lines of requests.
+
+use std::io::Write;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use tracing::subscriber::DefaultGuard;
+
+use crate::support::service::Mode::{Fail, Pass};
+use crate::support::service::{CANARY, KEY, Service};
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Takes the lines of this thread, on which these tests' requests are answered.
+    fn start() -> (Log, DefaultGuard) {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_max_level(tracing::Level::DEBUG)
+            .with_writer(move || writer.clone())
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The lines since the last call.
+    fn take(&self) -> Vec<Value> {
+        let text = self.text();
+        self.0.lock().unwrap().clear();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn a_line_tells_who_asked_what_and_how_it_ended() {
+    let service = Service::start([Pass, Fail, Pass]).settled().await;
+    let (log, _guard) = Log::start();
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let headers = [
+        ("x-api-key", KEY),
+        ("x-request-id", "mine"),
+        ("traceparent", trace),
+    ];
+    for (path, route, level, code) in [
+        ("/health", "/health", "DEBUG", Value::Null),
+        (
+            "/health/api?verbose",
+            "/health/{check}",
+            "DEBUG",
+            Value::Null,
+        ),
+        (
+            "/health/runpod_configured",
+            "/health/{check}",
+            "INFO",
+            "check_failed".into(),
+        ),
+        (
+            "/health?verbose=x",
+            "/health",
+            "INFO",
+            "invalid_request".into(),
+        ),
+        ("/secret-in-a-path", "unmatched", "INFO", "not_found".into()),
+    ] {
+        service.ask("GET", path, &headers).await;
+        let lines = log.take();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let line = &lines[0];
+        assert_eq!(line["level"], level, "{path}");
+        assert_eq!(line["route"], route);
+        assert_eq!(line["code"], code);
+        assert_eq!(line["request_id"], "mine");
+        assert_eq!(line["trace_id"], "0af7651916cd43dd8448eb211c80319c");
+        assert_eq!(line["span_id"], "b7ad6b7169203331");
+        assert_eq!(line["method"], "GET");
+        assert_eq!(line["client"], "192.0.2.1");
+        assert!(line["duration_ms"].is_number());
+        if route != "unmatched" {
+            assert_eq!(line["key"].as_str().map(str::len), Some(8));
+        }
+        let text = line.to_string();
+        assert!(!text.contains(KEY) && !text.contains("secret-in"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn refused_requests_are_counted_into_one_line() {
+    let service = Service::configured([Pass; 3], |with| {
+        with.limits.per_second = 1;
+        with.limits.burst = 3;
+    })
+    .settled()
+    .await;
+    let (log, _guard) = Log::start();
+    for _ in 0..5 {
+        service.ask("POST", "/health/refresh", &[]).await;
+    }
+    let wrong = [("x-api-key", "a-wrong-operator-key")];
+    service.ask("GET", "/health", &wrong).await;
+    assert_eq!(log.text(), "");
+    service.front.flush_refusals();
+    let lines = log.take();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0]["missing_api_key"], 3);
+    assert_eq!(lines[0]["invalid_api_key"], 1);
+    assert_eq!(lines[0]["rate_limited"], 2);
+    assert_eq!(lines[0]["client"], "192.0.2.1");
+    service.front.flush_refusals();
+    assert_eq!(log.text(), "", "nothing new, no line");
+}
+
+#[tokio::test]
+async fn a_panic_is_one_error_line_without_its_payload() {
+    let service = Service::start([Pass; 3]).settled().await;
+    service.switches.panics.store(true, Ordering::SeqCst);
+    let (log, _guard) = Log::start();
+    for path in ["/readyz", "/readyz?x"] {
+        let reply = service.get(path).await;
+        assert!(!log.text().contains(CANARY), "{}", log.text());
+        let lines = log.take();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!(lines[0]["level"], "ERROR");
+        assert_eq!(lines[0]["code"], "internal_error");
+        assert!(lines[0]["cause"].as_str().unwrap().contains("panicked"));
+        assert_eq!(
+            lines[0]["request_id"].as_str(),
+            reply.header("x-request-id")
+        );
+    }
+}
