@@ -127,7 +127,8 @@ async fn hanging_in_the_tls_handshake() {
 
 #[tokio::test]
 async fn closed_before_the_head() {
-    for reply in [Reply::Close, Reply::CutAfter(12, Response::new(200, ""))] {
+    let cut = Reply::CutAfter(12, Response::new(200, ""));
+    for reply in [Reply::Close, Reply::Reset, cut] {
         let failure = failure_of(reply, "http").await;
         assert_eq!(failure, Failure::Closed);
         assert_eq!(failure.finding().reason, &CONNECT_ERROR);

@@ -26,6 +26,7 @@ mod layering;
 mod monitor;
 mod r2;
 mod runpod;
+mod sandbox;
 mod serve_descriptors;
 mod serve_drain;
 mod serve_heads;

@@ -19,7 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::support::fixture::{Fixture, Reply, Response};
-use crate::support::s3::{S3Server, Token};
+use crate::support::s3::{Manner, S3Server, Token};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const SECRET: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -612,4 +612,16 @@ async fn a_real_server_and_a_wrong_clock() {
         let offset = outcome.data.unwrap().clock_offset_seconds.unwrap();
         assert!((offset - minutes * 60).abs() < 60, "{minutes}: {offset}");
     }
+}
+
+#[tokio::test]
+async fn a_real_server_with_a_wrong_clock_of_its_own() {
+    let server = s3(None).await;
+    server.set_manner(Manner {
+        date_ahead: Duration::from_mins(10),
+        ..Manner::default()
+    });
+    let outcome = run(settings(&server.url())).await;
+    assert_eq!(reasons(&outcome), ["clock_drift"]);
+    assert!(message(&outcome).contains("s behind R2's"));
 }

@@ -26,6 +26,8 @@ pub enum Reply {
     CutAfter(usize, Response),
     /// The end of the connection.
     Close,
+    /// A reset of the connection.
+    Reset,
     /// These bytes once the first bytes have come, whatever they are, then the end.
     Raw(Vec<u8>),
 }
@@ -263,6 +265,7 @@ async fn serve(mut socket: TcpStream, script: Arc<Mutex<Script>>) -> io::Result<
                 return end_with(socket, &bytes[..count.min(bytes.len())]).await;
             }
             Reply::Close => return Ok(()),
+            Reply::Reset => return socket.set_zero_linger(),
             Reply::Raw(bytes) => return end_with(socket, &bytes).await,
         }
     }

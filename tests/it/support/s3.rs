@@ -1,18 +1,22 @@
 //! A real S3 server that verifies signatures (s3s on a directory), in process, with R2's own answers
-//! for what R2 does differently: unknown keys, malformed keys, tokens limited to some buckets.
+//! for what R2 does differently: unknown keys, malformed keys, tokens limited to some buckets. It can also
+//! be made to hang, and to tell another time than ours.
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
-use http::StatusCode;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{S3Error, S3ErrorCode, S3Result};
+use s3s::{Body, HttpError, S3Error, S3ErrorCode, S3Result};
 use s3s_fs::FileSystem;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -29,11 +33,21 @@ pub struct Token {
     pub buckets: Option<Vec<String>>,
 }
 
+/// How it answers, whatever the answer is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manner {
+    /// Takes requests and answers none.
+    pub hangs: bool,
+    /// How far the `Date` of its answers is ahead of our clock. Signatures are still judged by ours.
+    pub date_ahead: Duration,
+}
+
 /// The server. Ends, with its connections and its files, when dropped.
 #[derive(Debug)]
 pub struct S3Server {
     address: SocketAddr,
     tokens: Tokens,
+    manner: Arc<Mutex<Manner>>,
     root: TempDir,
     task: JoinHandle<()>,
 }
@@ -49,10 +63,12 @@ impl S3Server {
         service.set_access(tokens.clone());
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let task = tokio::spawn(serve(listener, service.build()));
+        let manner = Arc::default();
+        let task = tokio::spawn(serve(listener, service.build(), Arc::clone(&manner)));
         Ok(S3Server {
             address,
             tokens,
+            manner,
             root,
             task,
         })
@@ -66,6 +82,11 @@ impl S3Server {
     /// From now on these tokens, and no others, are known.
     pub fn set_tokens(&self, tokens: Vec<Token>) {
         *self.tokens.0.lock().unwrap_or_else(PoisonError::into_inner) = tokens;
+    }
+
+    /// From now on requests, also those of open connections, are answered so.
+    pub fn set_manner(&self, manner: Manner) {
+        *self.manner.lock().unwrap_or_else(PoisonError::into_inner) = manner;
     }
 
     /// Makes an empty bucket.
@@ -86,17 +107,40 @@ impl Drop for S3Server {
     }
 }
 
-async fn serve(listener: TcpListener, service: S3Service) {
+async fn serve(listener: TcpListener, service: S3Service, manner: Arc<Mutex<Manner>>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             Ok((socket, _)) = listener.accept() => {
+                let (service, manner) = (service.clone(), Arc::clone(&manner));
+                let answering = service_fn(move |request| {
+                    let manner = *manner.lock().unwrap_or_else(PoisonError::into_inner);
+                    answer(service.clone(), manner, request)
+                });
                 let http = hyper::server::conn::http1::Builder::new();
-                connections.spawn(http.serve_connection(TokioIo::new(socket), service.clone()));
+                connections.spawn(http.serve_connection(TokioIo::new(socket), answering));
             }
             Some(_) = connections.join_next() => {}
         }
     }
+}
+
+async fn answer(
+    service: S3Service,
+    manner: Manner,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, HttpError> {
+    if manner.hangs {
+        return std::future::pending().await;
+    }
+    let mut response = Service::call(&service, request).await?;
+    if manner.date_ahead > Duration::ZERO {
+        let date = httpdate::fmt_http_date(SystemTime::now() + manner.date_ahead);
+        if let Ok(date) = HeaderValue::from_str(&date) {
+            response.headers_mut().insert(header::DATE, date);
+        }
+    }
+    Ok(response)
 }
 
 #[derive(Debug, Clone)]

@@ -1,0 +1,194 @@
+//! Whether `/health` feels what its upstreams do: healthy ones, one hung and one dripping, both resetting.
+//!
+//! ```sh
+//! cargo run --release --manifest-path benches/Cargo.toml --bin upstream_trouble
+//! ```
+//!
+//! Builds the release binary and starts it three times, once a kind of upstream, with checks every second instead of
+//! every 30. Each round first leaves all alone and counts upstream calls, then asks each of them in turn, over one
+//! keep-alive connection and as fast as it answers, and counts again. The healthy one shows what is the
+//! machine's own noise. Nothing about time is asserted, that is for the reader; it fails when an answer is not
+//! 200 with JSON. About 2 minutes, once built.
+
+use std::io;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use infra_health_benches::client::{Connection, get};
+use infra_health_benches::fixture::Reply;
+use infra_health_benches::numbers::Sample;
+use infra_health_benches::process::{Process, build_service, free_address, load_average};
+use infra_health_benches::upstreams::{KEY, Upstreams, fit_endpoint, listing};
+use tokio::runtime::Runtime;
+
+const ROUNDS: usize = 4;
+/// Of each part of a round: several runs of each check, every one of which meets its timeout.
+const PART: Duration = Duration::from_secs(8);
+const FEWEST: usize = 1_000;
+/// Bounds the memory of a run on a very fast machine.
+const MOST: usize = 1_000_000;
+const PACE: [(&str, &str); 4] = [
+    ("CHECK_INTERVAL", "1s"),
+    ("R2_CHECK_INTERVAL", "1s"),
+    ("CHECK_TIMEOUT", "500ms"),
+    ("CHECK_RETRY_INTERVAL", "1s"),
+];
+
+/// A service and its upstreams.
+struct Case {
+    name: &'static str,
+    upstreams: Upstreams,
+    service: Process,
+    latencies: Vec<f64>,
+    idle: Calls,
+    loaded: Calls,
+}
+
+/// Upstream calls within some time.
+#[derive(Default)]
+struct Calls {
+    count: usize,
+    during: Duration,
+}
+
+impl Calls {
+    fn add(&mut self, count: usize, during: Duration) {
+        self.count += count;
+        self.during += during;
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts of calls are small")]
+    fn a_minute(&self) -> f64 {
+        self.count as f64 * 60.0 / self.during.as_secs_f64()
+    }
+}
+
+impl Case {
+    fn start(
+        name: &'static str,
+        upstreams: Upstreams,
+        binary: &std::path::Path,
+        status: &str,
+    ) -> io::Result<Self> {
+        let address = free_address()?;
+        let mut command = Command::new(binary);
+        upstreams.configure(&mut command, address);
+        command.envs(PACE);
+        let service = Process::start(command, address)?;
+        // The first round has ended and has found what it must find.
+        service.wait_until("/readyz", |answer| answer.status == 200)?;
+        let wanted = format!(r#"{{"status":"{status}""#);
+        service.wait_until("/health", |answer| {
+            answer.body.starts_with(wanted.as_bytes())
+        })?;
+        Ok(Case {
+            name,
+            upstreams,
+            service,
+            latencies: Vec::new(),
+            idle: Calls::default(),
+            loaded: Calls::default(),
+        })
+    }
+
+    /// One part of a round under load: latencies in microseconds.
+    fn load(&mut self) -> io::Result<Vec<f64>> {
+        let request = get("/health", Some(KEY));
+        let mut connection = Connection::open(self.service.address())?;
+        let mut latencies = Vec::with_capacity(MOST);
+        let (begin, before) = (Instant::now(), self.upstreams.calls());
+        while (begin.elapsed() < PART && latencies.len() < MOST) || latencies.len() < FEWEST {
+            let asked = Instant::now();
+            let answer = connection.ask(&request)?;
+            latencies.push(asked.elapsed().as_secs_f64() * 1e6);
+            answer.must_be_good()?;
+        }
+        self.loaded
+            .add(self.upstreams.calls() - before, begin.elapsed());
+        Ok(latencies)
+    }
+}
+
+fn main() -> io::Result<()> {
+    let binary = build_service()?;
+    let runtime = Runtime::new()?;
+    let case = |name, runpod: Reply, r2: Reply, status| {
+        let upstreams = Upstreams::start(&runtime, runpod, r2)?;
+        Case::start(name, upstreams, &binary, status)
+    };
+    let mut cases = [
+        case(
+            "healthy",
+            fit_endpoint().into(),
+            listing().into(),
+            "healthy",
+        )?,
+        case(
+            "hung + dripping",
+            Reply::Hang,
+            Reply::Drip(listing()),
+            "degraded",
+        )?,
+        case("both resetting", Reply::Reset, Reply::Reset, "degraded")?,
+    ];
+    println!(
+        "GET /health, one connection, latency in µs; load average {}",
+        load_average()
+    );
+    print_heading();
+    for _ in 0..ROUNDS {
+        rest(&mut cases);
+        for case in &mut cases {
+            let latencies = case.load()?;
+            case.latencies.extend(&latencies);
+            print_row(case.name, latencies);
+        }
+    }
+    println!("\nall rounds");
+    print_heading();
+    for case in &mut cases {
+        print_row(case.name, std::mem::take(&mut case.latencies));
+    }
+    println!(
+        "\n{:<16} {:>26} {:>26}",
+        "upstream calls", "a minute, nobody asking", "a minute, under load"
+    );
+    for case in &cases {
+        println!(
+            "{:<16} {:>26.0} {:>26.0}",
+            case.name,
+            case.idle.a_minute(),
+            case.loaded.a_minute()
+        );
+    }
+    println!("load average {} at the end", load_average());
+    Ok(())
+}
+
+/// One part of a round in which nobody asks anything.
+fn rest(cases: &mut [Case]) {
+    let before: Vec<_> = cases.iter().map(|case| case.upstreams.calls()).collect();
+    let begin = Instant::now();
+    sleep(PART);
+    for (case, before) in cases.iter_mut().zip(before) {
+        case.idle
+            .add(case.upstreams.calls() - before, begin.elapsed());
+    }
+}
+
+fn print_heading() {
+    println!(
+        "{:<16} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8}",
+        "upstreams", "requests", "min", "p50", "p99", "p99.9", "max"
+    );
+}
+
+fn print_row(name: &str, latencies: Vec<f64>) {
+    let sample = Sample::new(latencies);
+    let [min, p50, p99, p999, max] = [0, 500, 990, 999, 1000].map(|at| sample.quantile(at));
+    println!(
+        "{name:<16} {:>9} {min:>8.0} {p50:>8.0} {p99:>8.0} {p999:>8.0} {max:>8.0}",
+        sample.len()
+    );
+}

@@ -1,0 +1,61 @@
+//! Quantiles, and how they are printed.
+
+/// Measured values, sorted.
+#[derive(Debug)]
+pub struct Sample(Vec<f64>);
+
+impl Sample {
+    /// Takes the values in any order; at least one, none of them `NaN`.
+    pub fn new(mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        Sample(values)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The value below which `thousandths` of 1,000 values lie: 0 is the least, 500 the median, 1000 the largest.
+    pub fn quantile(&self, thousandths: usize) -> f64 {
+        let last = self.0.len().saturating_sub(1);
+        let index = (last * thousandths.min(1000) + 500) / 1000;
+        self.0.get(index).copied().unwrap_or(f64::NAN)
+    }
+
+    /// The median.
+    pub fn median(&self) -> f64 {
+        self.quantile(500)
+    }
+
+    /// Median and quartiles: `12.3 (11.8 to 13.0)`.
+    pub fn spread(&self, decimals: usize) -> String {
+        format!(
+            "{:.decimals$} ({:.decimals$} to {:.decimals$})",
+            self.median(),
+            self.quantile(250),
+            self.quantile(750)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_of_a_known_sample() {
+        let sample = Sample::new((0..=100_u32).rev().map(f64::from).collect());
+        let at = |thousandths| sample.quantile(thousandths).to_string();
+        assert_eq!(
+            [at(0), at(500), at(990), at(1000)],
+            ["0", "50", "99", "100"]
+        );
+        assert_eq!(sample.spread(1), "50.0 (25.0 to 75.0)");
+    }
+}
