@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::check::{Finding, Outcome, worst};
 use crate::clock::Now;
@@ -48,6 +49,11 @@ impl Run {
             at: finished,
             latency: finished.mono.saturating_duration_since(started.mono),
         }
+    }
+
+    /// When it began: what was the case at the upstream before that, it cannot know.
+    pub fn began(&self) -> Instant {
+        self.at.mono - self.latency
     }
 
     /// The finding that decides.

@@ -39,7 +39,7 @@ impl Refresh {
     }
 
     /// Starts a fan-out, or joins the last one if it started less than the gap ago; waits until every
-    /// check has a newer result or a back-off that forbids one, at most `patience`. Returns the newest
+    /// check has a result of a run that began later, or a back-off that forbids one, at most `patience`. Returns the newest
     /// publication and the names of the checks whose results are of this fan-out.
     pub async fn run(&self, patience: Duration) -> (Arc<Published>, Vec<&'static str>) {
         let now = Instant::now();
@@ -94,7 +94,7 @@ fn is_fresh(check: &Checked, started: Instant) -> bool {
         .state
         .last
         .as_ref()
-        .is_some_and(|run| run.at.mono >= started)
+        .is_some_and(|run| run.began() >= started)
 }
 
 fn backs_off(check: &Checked, now: Instant) -> bool {

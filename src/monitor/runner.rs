@@ -92,11 +92,10 @@ impl Runner {
         Ok(())
     }
 
-    /// Whether somebody asked for a result after the last run ended; who asked while a run was under way
-    /// is served by it.
+    /// Whether somebody asked after the last run began: what has changed since then it may have missed.
     fn is_refresh_due(&mut self) -> bool {
         let asked = *self.refresh_requests.borrow_and_update();
-        let last = self.state.last.as_ref().map(|run| run.at.mono);
+        let last = self.state.last.as_ref().map(Run::began);
         let now = self.clock.now().mono;
         asked > last
             && self

@@ -14,6 +14,7 @@ use infra_health::monitor::{Monitor, Setup, start};
 use infra_health::reason::{CONNECT_ERROR, PANICKED, RATE_LIMITED, Reason, TIMEOUT};
 use infra_health::registry::{Info, Registry};
 use infra_health::state::Verdict;
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -26,6 +27,8 @@ enum Step {
     Limited(Duration),
     Panic,
     Hang,
+    /// Passes once the gate is opened.
+    Gate,
 }
 
 /// Plays its steps, then passes for ever; shared so that a rebuilt check goes on where it was.
@@ -33,13 +36,14 @@ enum Step {
 struct Script {
     steps: Arc<Mutex<VecDeque<Step>>>,
     runs: Arc<AtomicU32>,
+    gate: Arc<Notify>,
 }
 
 impl Script {
     fn of(steps: impl IntoIterator<Item = Step>) -> Self {
         Script {
             steps: Arc::new(Mutex::new(steps.into_iter().collect())),
-            runs: Arc::default(),
+            ..Script::default()
         }
     }
 
@@ -59,6 +63,10 @@ impl Script {
             },
             Step::Panic => panic!("scripted"),
             Step::Hang => pending().await,
+            Step::Gate => {
+                self.gate.notified().await;
+                Outcome::pass()
+            }
         }
     }
 }
@@ -221,6 +229,27 @@ async fn a_refresh_honours_a_back_off_and_says_what_is_fresh() {
     let (_, fresh) = monitor.handle.refresh.run(DEADLINE).await;
     assert_eq!(fresh, ["second"]);
     assert_eq!((limited.runs(), other.runs()), (1, 2));
+}
+
+#[tokio::test]
+async fn a_run_that_began_before_the_refresh_is_not_fresh() {
+    let slow = Policy {
+        interval: Duration::from_hours(1),
+        timeout: Duration::from_mins(10),
+        ..quick()
+    };
+    let gated = Script::of([Step::Gate]);
+    let monitor = run(slow, &gated, &Script::default());
+    until(&monitor, |p| !p.snapshot.checks[1].is_starting()).await;
+    let refresh = monitor.handle.refresh.run(DEADLINE);
+    let open_later = async {
+        // The other check's second run shows that the refresh has been asked for.
+        until(&monitor, |p| p.snapshot.checks[1].state.successes == 2).await;
+        gated.gate.notify_one();
+    };
+    let ((_, fresh), ()) = tokio::join!(refresh, open_later);
+    assert_eq!(fresh, ["first", "second"]);
+    assert_eq!(gated.runs(), 2, "once more, after the refresh");
 }
 
 #[tokio::test]
