@@ -241,7 +241,6 @@ impl Handler for Served {
         peer: SocketAddr,
         request: ::http::Request<Incoming>,
     ) -> impl Future<Output = ::http::Response<Full<Bytes>>> + Send {
-        let front = self.0.clone();
-        async move { front.handle(peer, request).await }
+        self.0.handle(peer, request)
     }
 }

@@ -81,7 +81,8 @@ impl Front {
             Err(refused) => refused.into(),
             Ok(caller) => match inner.at_once(&seen, request.uri().query(), caller) {
                 Some(reply) => reply,
-                None => inner.routed(&seen, request, caller).await,
+                // Boxed, so that the answers that do not take this way are not moved about with its size.
+                None => Box::pin(inner.routed(&seen, request, caller)).await,
             },
         };
         inner.doors.finish(&seen, &who, reply)

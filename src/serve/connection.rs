@@ -41,10 +41,10 @@ async fn run<H: Handler>(
     member: Membership,
 ) {
     let slot = member.slot();
+    // Calls borrow what the connection has: a clone each would be several atomic writes a request.
+    let (handler, drain) = (&handler, &drain);
     let service = service_fn(|request| {
         slot.called();
-        let handler = handler.clone();
-        let (slot, drain) = (Arc::clone(slot), drain.clone());
         async move {
             let mut response = handler.call(peer, request).await;
             // Asked after the handler: the drain may have begun meanwhile.
@@ -53,7 +53,7 @@ async fn run<H: Handler>(
                     .headers_mut()
                     .insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok::<_, Infallible>(response.map(|body| Ending::new(body, slot)))
+            Ok::<_, Infallible>(response.map(|body| Ending::new(body, Arc::clone(slot))))
         }
     });
     let io = TokioIo::new(Tracked::new(stream, Arc::clone(slot)));

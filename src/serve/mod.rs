@@ -38,7 +38,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Largest request head, request line included.
 pub const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// What answers requests. Cloned once a request, so keep it behind one `Arc`.
+/// What answers requests. Cloned once a connection.
 pub trait Handler: Clone + Send + Sync + 'static {
     /// The body of an answer.
     type Body: hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static;
