@@ -122,12 +122,17 @@ fn refusal(answer: &Answer, r2: &R2, offset: Option<i64>) -> Finding {
         _ => None,
     };
     let code = code.as_ref().map_or("", |code| code.as_str());
-    // Never the message or the body: SignatureDoesNotMatch echoes the signed headers.
+    let finding = refused(code, answer, r2, offset);
+    // Never R2's own text, not even its code: SignatureDoesNotMatch echoes the signed headers.
     tracing::debug!(
         status = answer.status.as_u16(),
-        code,
+        reason = finding.reason.code,
         "r2 refused the request"
     );
+    finding
+}
+
+fn refused(code: &str, answer: &Answer, r2: &R2, offset: Option<i64>) -> Finding {
     let reason = match code {
         "Unauthorized" | "InvalidAccessKeyId" => &INVALID_ACCESS_KEY,
         "InvalidArgument" => {
