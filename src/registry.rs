@@ -60,7 +60,8 @@ pub struct Entry {
 impl Entry {
     /// Runs the check once: bounded in time, panics captured (the check is then built anew).
     pub async fn run(&mut self, cx: &Context) -> Outcome<Value> {
-        let run = AssertUnwindSafe(self.runner.run(cx)).catch_unwind();
+        // The call is inside, too: a check may panic before its first await.
+        let run = AssertUnwindSafe(async { self.runner.run(cx).await }).catch_unwind();
         match tokio::time::timeout(cx.timeout + BACKSTOP, run).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_payload)) => {

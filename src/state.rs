@@ -67,7 +67,7 @@ impl Run {
     }
 }
 
-/// The last ten judged runs, the newest in the lowest bit, a failure is a set bit.
+/// The last ten judged runs since the check turned true, the newest in the lowest bit, a failure is a set bit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Recent(u16);
 
@@ -103,7 +103,7 @@ pub struct State {
     pub failures: u32,
     /// Passes in a row.
     pub successes: u32,
-    /// Outcome of the last ten judged runs.
+    /// Outcome of the last ten judged runs since the check turned true.
     pub recent: Recent,
     /// When the next run is due.
     pub next_at: Option<Now>,
@@ -180,6 +180,8 @@ fn pass(state: &mut State, now: Now, policy: &Policy) {
     };
     if enough {
         state.verdict = Verdict::Passing;
+        // The failures that made it false were an outage, told as such, and nothing intermittent.
+        state.recent = Recent::default();
     }
 }
 

@@ -8,15 +8,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
-use tokio::time::Instant;
 
 use crate::answers::{self, Options};
 use crate::check::Context;
 use crate::checks::{self, Parts, client::Client};
 use crate::clock::Clock;
 use crate::config::{Loaded, Problem};
-use crate::monitor::BuildError;
-use crate::reason::Reason;
+use crate::monitor::{BuildError, schedule};
 use crate::registry::{Entry, Info};
 use crate::snapshot::{CheckSet, Checked, Moment, Snapshot, Status};
 use crate::state::{self, Run, State};
@@ -37,7 +35,8 @@ pub struct Plan {
 pub struct Diagnosis {
     snapshot: Snapshot,
     excluded: CheckSet,
-    lasted: Duration,
+    /// Over what time each check was sampled.
+    sampled: Vec<Duration>,
     problems: Vec<Problem>,
     warnings: Vec<String>,
     at: Moment,
@@ -99,12 +98,16 @@ pub async fn examine(loaded: &Loaded, plan: Plan) -> Result<Diagnosis, BuildErro
         .into_iter()
         .map(|entry| examine_one(entry, plan.lasting));
     let examined = futures_util::future::join_all(runs).await;
-    let snapshot = Snapshot { checks: examined };
+    let (checks, sampled) = examined
+        .into_iter()
+        .map(|one| (one.check, one.sampled))
+        .unzip();
+    let snapshot = Snapshot { checks };
     let excluded = snapshot.set_of(&loaded.config.answers.exclude);
     Ok(Diagnosis {
         snapshot,
         excluded,
-        lasted: plan.lasting,
+        sampled,
         problems: loaded.check_problems.clone(),
         warnings: loaded
             .config
@@ -119,29 +122,41 @@ pub async fn examine(loaded: &Loaded, plan: Plan) -> Result<Diagnosis, BuildErro
     })
 }
 
-/// Runs one check until the time is up, at the pace of an undecided check.
-async fn examine_one(mut entry: Entry, lasting: Duration) -> Checked {
+/// A check and over what time it was sampled.
+struct Examined {
+    check: Checked,
+    sampled: Duration,
+}
+
+/// Runs one check at the pace of an undecided check, or as its upstream asks, until its samples span
+/// `lasting`.
+async fn examine_one(mut entry: Entry, lasting: Duration) -> Examined {
     let info = entry.info;
     let cx = Context {
         clock: Clock::default(),
         timeout: info.policy.timeout,
     };
-    let end = Instant::now() + lasting;
     let mut state = State::new();
+    let mut first = None;
     loop {
         let started = cx.clock.now();
         let outcome = entry.run(&cx).await;
         let finished = cx.clock.now();
+        let retry_after = outcome.retry_after;
         let run = Run::finished(outcome, started, finished);
         state = state::next(&state, run, &info.policy);
-        let next = finished.mono + info.policy.retry_interval;
-        if next > end {
-            return Checked {
-                info,
-                state: Arc::new(state),
-            };
+        let first = *first.get_or_insert(finished.mono);
+        let sampled = finished.mono - first;
+        let end = first + lasting;
+        let (_, back_off) = schedule::after(&state, retry_after, &info.policy, 0.5);
+        let kept_away = back_off.is_some_and(|by| finished.mono + by > end);
+        if sampled >= lasting || kept_away {
+            let state = Arc::new(state);
+            let check = Checked { info, state };
+            return Examined { check, sampled };
         }
-        tokio::time::sleep_until(next).await;
+        let pause = back_off.unwrap_or_default().max(info.policy.retry_interval);
+        tokio::time::sleep_until((finished.mono + pause).min(end)).await;
     }
 }
 
@@ -253,23 +268,22 @@ impl Diagnosis {
     }
 
     fn not_judged(&self) -> Vec<NotJudged> {
-        let of = |info: Info| {
-            let too_long = info.timed.iter().filter(|(_, needs)| *needs > self.lasted);
-            too_long.map(
-                move |&(reason, needs): &(&'static Reason, Duration)| NotJudged {
-                    check: info.name,
-                    reason: reason.code,
-                    needs_seconds: needs.as_secs(),
-                },
-            )
-        };
-        self.snapshot
-            .checks
-            .iter()
-            .filter(|check| was_asked(check))
-            .flat_map(|check| of(check.info))
+        let asked = self.snapshot.checks.iter().zip(&self.sampled);
+        let asked = asked.filter(|(check, _)| was_asked(check));
+        asked
+            .flat_map(|(check, sampled)| too_long(check.info, *sampled))
             .collect()
     }
+}
+
+/// The reasons of a check that need more time than it was sampled for.
+fn too_long(info: Info, sampled: Duration) -> impl Iterator<Item = NotJudged> {
+    let timed = info.timed.iter().filter(move |(_, needs)| *needs > sampled);
+    timed.map(move |&(reason, needs)| NotJudged {
+        check: info.name,
+        reason: reason.code,
+        needs_seconds: needs.as_secs(),
+    })
 }
 
 /// Whether the check got as far as asking anybody: without configuration there is nothing to judge.
@@ -300,3 +314,6 @@ fn row(check: &Checked, at: Moment) -> [String; 4] {
         format!("{latency:.0} ms"),
     ]
 }
+
+#[cfg(test)]
+mod tests;

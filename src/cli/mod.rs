@@ -48,8 +48,8 @@ pub enum Command {
         /// Print JSON.
         #[arg(long)]
         json: bool,
-        /// Go on for this long (such as 2m), so that conditions over time can be judged.
-        #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
+        /// Go on for this long (such as 2m, at most 1d), so that conditions over time can be judged.
+        #[arg(long = "for", value_name = "DURATION", value_parser = lasting)]
         lasting: Option<Duration>,
     },
     /// Ask a running instance, by default /livez of this configuration; for a container's HEALTHCHECK.
@@ -59,4 +59,13 @@ pub enum Command {
     },
     /// Print the effective configuration, secrets masked, with what it costs and how fast it notices.
     Config,
+}
+
+/// The longest `doctor --for`: every condition over time is judged within minutes.
+const LONGEST: Duration = Duration::from_hours(24);
+
+fn lasting(text: &str) -> Result<Duration, String> {
+    let parsed = humantime::parse_duration(text).ok();
+    let fits = parsed.filter(|duration| *duration <= LONGEST);
+    fits.ok_or_else(|| "accepted: a number with a unit, such as 90s or 2m, at most 1d".to_owned())
 }

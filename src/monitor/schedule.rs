@@ -10,8 +10,9 @@ use crate::state::State;
 const MAX_BACK_OFF: u32 = 2;
 
 /// The delay from the end of the run that led to `state` to the next one, and how long of it the upstream
-/// asked for. `random` is uniform in `[0, 1)`: the delay is spread by ± [`Policy::JITTER`], never below
-/// what the upstream asked for.
+/// asked for. `random` is uniform in `[0, 1)`: the delay is spread by ± [`Policy::JITTER`], not below what
+/// the upstream asked for, unless that alone would let the last result turn stale: a deferral keeps the
+/// verdict, so the next run comes while it can still be kept.
 pub fn after(
     state: &State,
     retry_after: Option<Duration>,
@@ -30,10 +31,22 @@ pub fn after(
     let spread = base.mul_f64(1.0 + Policy::JITTER * (2.0 * random - 1.0));
     let back_off = retry_after.map(|asked| asked.min(policy.interval * MAX_BACK_OFF));
     let delay = match back_off {
-        Some(asked) if asked > spread => asked.mul_f64(1.0 + Policy::JITTER * random),
+        Some(asked) if asked > spread => {
+            let late = asked.mul_f64(1.0 + Policy::JITTER * random);
+            let in_time = in_time(state, policy).filter(|latest| *latest > spread);
+            in_time.map_or(late, |latest| late.min(latest))
+        }
         _ => spread,
     };
     (delay, back_off)
+}
+
+/// The longest delay after which a run that takes its whole timeout still ends before the last judged
+/// result turns stale.
+fn in_time(state: &State, policy: &Policy) -> Option<Duration> {
+    let last = state.last.as_ref()?.at.mono;
+    let latest_start = state.judged_at?.mono + policy.stale_after() - policy.timeout;
+    latest_start.checked_duration_since(last)
 }
 
 #[cfg(test)]
@@ -99,6 +112,34 @@ mod tests {
     fn jitter_is_ten_percent_both_ways() {
         assert!((delay(&[None], None, 0.0) - 27.0).abs() < 1e-6);
         assert!((delay(&[None], None, 1.0) - 33.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn one_deferral_never_lets_the_last_result_turn_stale() {
+        let policy = Policy::default();
+        let start = Now {
+            mono: Instant::now(),
+            wall: time::OffsetDateTime::UNIX_EPOCH,
+        };
+        let run = |findings: &[Finding], at| Run {
+            findings: findings.into(),
+            data: None,
+            at,
+            latency: Duration::ZERO,
+        };
+        let passed = next(&State::new(), run(&[], start), &policy);
+        for random in [0.0, 0.5, 0.999] {
+            let (delay, _) = after(&passed, None, &policy, random);
+            let limited_at = start.plus(delay + policy.timeout);
+            let findings = [Finding::new(&RATE_LIMITED)];
+            let limited = next(&passed, run(&findings, limited_at), &policy);
+            for again in [0.0, 0.5, 0.999] {
+                let (delay, _) = after(&limited, Some(1000 * SECOND), &policy, again);
+                let result = limited_at.plus(delay + policy.timeout);
+                assert!(result.mono <= start.mono + policy.stale_after());
+                assert!(delay > policy.interval, "most of what was asked for");
+            }
+        }
     }
 
     #[test]

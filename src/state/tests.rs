@@ -121,6 +121,10 @@ fn intermittent_from_three_failures_in_the_last_ten_runs_of_a_passing_check() {
         ("PTPTPTPPPP", true),
         ("PTTT", false),
         ("PTPTP4T4P", true),
+        // An outage that is over is no intermittence, and what came before it no longer counts.
+        ("PTTTPP", false),
+        ("PTPTPTTTPPTP", false),
+        ("PTTTPPTPTPTP", true),
     ] {
         let state = play(letters, &Policy::default()).pop().unwrap();
         assert_eq!(state.is_intermittent(), intermittent, "{letters}");
