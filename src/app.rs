@@ -122,6 +122,11 @@ impl App {
             .transpose()
     }
 
+    /// What answers; it knows which refused requests have not been told yet.
+    pub fn front(&self) -> Front {
+        self.front.clone()
+    }
+
     /// The end that starts a shutdown.
     pub fn shutdown(&self) -> Shutdown {
         self.shutdown.clone()
@@ -158,13 +163,11 @@ impl App {
             }
         };
         let Monitor { ended, .. } = self.monitor;
-        let result = tokio::select! {
+        tokio::select! {
             _ = async { tokio::join!(main, probes) } => Ok(()),
             name = tasks.first_end() => Err(EndedEarly(name)),
             name = ended => Err(EndedEarly(name.unwrap_or("monitor"))),
-        };
-        self.front.flush_refusals();
-        result
+        }
     }
 }
 

@@ -7,8 +7,11 @@ use clap::Parser;
 use infra_health::checks;
 use infra_health::cli::{Arguments, Command, config, doctor, exit, probe, serve};
 use infra_health::config::{Environment, Loaded, Problems};
+use infra_health::panics;
 
 fn main() -> ExitCode {
+    // First of all, as a panic's payload may hold a secret; `serve` puts its log in place of this.
+    panics::print_places();
     // A wrong argument ends here, with the reason, the usage and exit code 2.
     let arguments = Arguments::parse();
     let loaded = Environment::of_process().load(checks::NAMES);

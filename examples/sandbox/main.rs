@@ -135,10 +135,13 @@ async fn run() -> Result<(), Failure> {
         shutdown.clone(),
         introduction,
     ));
-    tokio::select! {
-        ended = app.run() => Ok(ended?),
+    let front = app.front();
+    let result = tokio::select! {
+        ended = app.run() => ended.map_err(Into::into),
         _second_signal = follow(&shutdown, delay, signals) => Ok(()),
-    }
+    };
+    front.flush_refusals();
+    result
 }
 
 /// The usual port when the service has its usual one, too; two sandboxes then do not mix.

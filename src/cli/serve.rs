@@ -53,10 +53,14 @@ async fn serve(loaded: Loaded) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     tell_addresses(&app);
     let shutdown = app.shutdown();
-    tokio::select! {
+    let front = app.front();
+    let result = tokio::select! {
         ended = app.run() => ended.map_err(|error| error.to_string()),
         _second_signal = follow(&shutdown, delay, signals) => Ok(()),
-    }
+    };
+    // However it ended.
+    front.flush_refusals();
+    result
 }
 
 fn tell_addresses(app: &App) {

@@ -29,7 +29,7 @@ pub(super) struct Entry<'a> {
     pub(super) client: IpAddr,
     pub(super) key: Option<KeyId>,
     pub(super) code: Option<Code>,
-    pub(super) cause: Option<&'static str>,
+    pub(super) cause: Option<&'a str>,
 }
 
 /// How a request is told.

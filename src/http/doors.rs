@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use http_body_util::Full;
 use tokio::time::Instant;
@@ -155,6 +157,10 @@ impl Doors {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
         headers.extend(reply.headers);
+        if seen.has_body && !reply.body_read {
+            // What is left of the body would be taken for the next request.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         let entry = Entry {
             request_id,
             trace: seen.trace.as_ref(),
@@ -165,7 +171,7 @@ impl Doors {
             client: who.client.address,
             key: who.key(),
             code: reply.code,
-            cause: reply.cause,
+            cause: reply.cause.as_deref(),
         };
         let success = seen.endpoint.map_or(Level::INFO, |e| e.success_level);
         self.access.tell(success, entry);

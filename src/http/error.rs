@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http::header::{ALLOW, CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
 use super::endpoints::{Methods, Scope};
 use super::rate_limit::{RATELIMIT, RATELIMIT_POLICY};
@@ -94,7 +94,7 @@ pub struct ApiError {
     code: Code,
     message: Cow<'static, str>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    cause: Option<&'static str>,
+    cause: Option<Cow<'static, str>>,
 }
 
 impl ApiError {
@@ -149,10 +149,9 @@ impl ApiError {
         .with(ALLOW, HeaderValue::from_static(allow))
     }
 
-    /// 408: what is left of the body makes the connection unusable.
+    /// 408.
     pub fn body_timeout() -> Self {
         Self::new(Code::Timeout, "the request's body did not arrive in time")
-            .with(CONNECTION, HeaderValue::from_static("close"))
     }
 
     /// 429: `what` is too much, come back after so many seconds; `limit` and `policy` are the values of
@@ -173,9 +172,9 @@ impl ApiError {
     }
 
     /// 500; `cause` goes to the log only.
-    pub fn internal(cause: &'static str) -> Self {
+    pub fn internal(cause: impl Into<Cow<'static, str>>) -> Self {
         ApiError {
-            cause: Some(cause),
+            cause: Some(cause.into()),
             ..Self::new(
                 Code::InternalError,
                 "something went wrong here; the log has the cause under this request id",
@@ -189,7 +188,6 @@ impl ApiError {
             StatusCode::REQUEST_TIMEOUT => Self::body_timeout(),
             StatusCode::PAYLOAD_TOO_LARGE => {
                 Self::new(Code::PayloadTooLarge, "the request's body is too large")
-                    .with(CONNECTION, HeaderValue::from_static("close"))
             }
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::new(
                 Code::UnsupportedMediaType,
@@ -211,7 +209,9 @@ pub struct Reply {
     /// Headers besides those of every response.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// For the log only.
-    pub cause: Option<&'static str>,
+    pub cause: Option<Cow<'static, str>>,
+    /// Whether the request's body has been read to its end; if not, the connection cannot be used again.
+    pub body_read: bool,
 }
 
 impl Reply {
@@ -222,6 +222,16 @@ impl Reply {
             answer,
             headers: Vec::new(),
             cause: None,
+            body_read: false,
+        }
+    }
+
+    /// The same after the request's body has been read to its end.
+    #[must_use]
+    pub fn with_body_read(self) -> Self {
+        Reply {
+            body_read: true,
+            ..self
         }
     }
 
@@ -244,6 +254,7 @@ impl From<ApiError> for Reply {
             code: Some(error.code),
             headers: error.headers,
             cause: error.cause,
+            body_read: false,
         }
     }
 }

@@ -5,25 +5,22 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
-use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body_util::Full;
 use tower::ServiceExt;
-use tracing::Instrument;
 
 use super::doors::Doors;
 use super::endpoints::{Route, Scope};
 use super::error::{ApiError, Reply};
-use super::request_id::TraceContext;
 use super::router::router;
 use super::seen::Seen;
 use super::shared::{Caller, Setup};
+use crate::panics;
 
 /// Answers requests. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -82,7 +79,7 @@ impl Front {
             Ok(caller) => match inner.at_once(&seen, request.uri().query(), caller) {
                 Some(reply) => reply,
                 // Boxed, so that the answers that do not take this way are not moved about with its size.
-                None => Box::pin(inner.routed(&seen, request, caller)).await,
+                None => Box::pin(inner.routed(request, caller)).await,
             },
         };
         inner.doors.finish(&seen, &who, reply)
@@ -100,32 +97,26 @@ impl Inner {
             Route::Readyz => Some(shared.readyz(caller.at)),
             Route::Refresh | Route::Check => None,
         };
-        catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_payload| Some(panicked()))
+        panics::catch(answer).unwrap_or_else(|place| Some(panicked(&place)))
     }
 
-    async fn routed<B>(&self, seen: &Seen, request: Request<B>, caller: Caller) -> Reply
+    async fn routed<B>(&self, request: Request<B>, caller: Caller) -> Reply
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(caller);
-        // Everything that is logged on the way, a panic's place too, carries the id.
-        let span = tracing::error_span!(
-            "request",
-            request_id = seen.id.as_str(),
-            trace_id = seen.trace.as_ref().map(TraceContext::trace_id),
-        );
-        let answer = self.router.clone().oneshot(request).instrument(span);
-        match AssertUnwindSafe(answer).catch_unwind().await {
+        let answer = self.router.clone().oneshot(request);
+        match panics::catch_async(answer).await {
             Ok(Ok(response)) => Reply::of(response),
             Ok(Err(never)) => match never {},
-            Err(_payload) => panicked(),
+            Err(place) => panicked(&place),
         }
     }
 }
 
-/// The payload may hold anything; the panic hook tells the place, without it.
-fn panicked() -> Reply {
-    ApiError::internal("a handler panicked; the line on the panic names the place").into()
+/// The place stands in the request's line, next to its ids.
+fn panicked(place: &str) -> Reply {
+    ApiError::internal(format!("a handler panicked at {place}")).into()
 }

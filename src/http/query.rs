@@ -27,19 +27,24 @@ impl HealthQuery {
     ///
     /// # Errors
     /// 400 for a known parameter that is malformed or given twice, for `timeout` without `wait` (a deploy
-    /// script that forgot it would not wait at all), and for a malformed percent-encoding.
+    /// script that forgot it would not wait at all), and for its malformed percent-encoding.
     pub(super) fn parse(query: Option<&str>, names: &[&'static str]) -> Result<Self, ApiError> {
         let mut exclude = CheckSet::EMPTY;
         let mut verbose = None;
         let mut wait = None;
         let mut timeout = None;
-        for pair in pairs(query) {
-            let (name, value) = pair?;
+        for (name, raw) in pairs(query) {
             match &*name {
-                "verbose" => once(&mut verbose, flag(&value)?, "verbose is given twice")?,
-                "exclude" => exclude = exclude.union(checks(&value, names)?),
-                "wait" => once(&mut wait, healthy(&value)?, "wait is given twice")?,
-                "timeout" => once(&mut timeout, bounded(&value)?, "timeout is given twice")?,
+                "verbose" => once(&mut verbose, flag(&value(raw)?)?, "verbose is given twice")?,
+                "exclude" => exclude = exclude.union(checks(&value(raw)?, names)?),
+                "wait" => once(&mut wait, healthy(&value(raw)?)?, "wait is given twice")?,
+                "timeout" => {
+                    once(
+                        &mut timeout,
+                        bounded(&value(raw)?)?,
+                        "timeout is given twice",
+                    )?;
+                }
                 _ => {}
             }
         }
@@ -60,10 +65,9 @@ impl HealthQuery {
 /// 400 as for [`HealthQuery::parse`].
 pub(super) fn verbose_only(query: Option<&str>) -> Result<bool, ApiError> {
     let mut verbose = None;
-    for pair in pairs(query) {
-        let (name, value) = pair?;
+    for (name, raw) in pairs(query) {
         if name == "verbose" {
-            once(&mut verbose, flag(&value)?, "verbose is given twice")?;
+            once(&mut verbose, flag(&value(raw)?)?, "verbose is given twice")?;
         }
     }
     Ok(verbose.unwrap_or(false))
@@ -116,19 +120,21 @@ fn checks(value: &str, names: &[&'static str]) -> Result<CheckSet, ApiError> {
     })
 }
 
-type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
-
-fn pairs(query: Option<&str>) -> impl Iterator<Item = Result<Pair<'_>, ApiError>> {
+/// Names, and values still encoded: only a known parameter can be malformed. A name that cannot be decoded
+/// is none that is known.
+fn pairs(query: Option<&str>) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     query
         .unwrap_or_default()
         .split('&')
         .filter(|pair| !pair.is_empty())
-        .map(|pair| {
+        .filter_map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            decode(name)
-                .zip(decode(value))
-                .ok_or_else(|| ApiError::invalid("the query's percent-encoding is malformed"))
+            Some((decode(name)?, value))
         })
+}
+
+fn value(raw: &str) -> Result<Cow<'_, str>, ApiError> {
+    decode(raw).ok_or_else(|| ApiError::invalid("the query's percent-encoding is malformed"))
 }
 
 /// `application/x-www-form-urlencoded`, strictly; `None` for a broken escape or what is not UTF-8.
@@ -174,6 +180,12 @@ mod tests {
             "verbose=false",
             "verbose=0",
             "x=%20+y",
+            "u=50%",
+            "x=%zz",
+            "x=%ff",
+            "%",
+            "verbos%ff",
+            "%zz=verbose",
         ] {
             assert_eq!(parse(query), plain, "{query}");
         }
@@ -220,8 +232,9 @@ mod tests {
             "timeout=30s",
             "verbose=%",
             "verbose=%4",
-            "x=%zz",
-            "x=%ff",
+            "exclude=%zz",
+            "wait=%ff",
+            "wait=healthy&timeout=%",
         ] {
             assert_eq!(parse(query), None, "{query}");
         }

@@ -74,7 +74,7 @@ async fn readyz(State(shared): App, caller: Caller) -> Reply {
 async fn refresh(State(shared): App, caller: Caller, body: Body) -> Result<Reply, ApiError> {
     Shared::authorize(caller)?;
     discard(body).await?;
-    Ok(shared.refresh(caller).await)
+    Ok(shared.refresh(caller).await.with_body_read())
 }
 
 /// Reads a body to its end, so that the connection can be used again, and keeps nothing of it.

@@ -1,5 +1,6 @@
 //! What the front reads of a request, once.
 
+use axum::body::HttpBody;
 use http::{HeaderMap, HeaderValue, Method, Request};
 use tokio::time::Instant;
 
@@ -8,6 +9,10 @@ use super::request_id::{RequestId, TraceContext};
 
 /// What a request says of itself, whoever sent it.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not the states of a machine"
+)]
 pub(super) struct Seen {
     pub(super) at: Instant,
     pub(super) id: RequestId,
@@ -20,14 +25,17 @@ pub(super) struct Seen {
     pub(super) matched: bool,
     /// Whether it counts against a limit.
     pub(super) limited: bool,
+    /// Whether a body comes with it.
+    pub(super) has_body: bool,
 }
 
 impl Seen {
     /// Reads `request`, which came to a listener of `scope`.
-    pub(super) fn of<B>(scope: Scope, request: &Request<B>) -> Self {
+    pub(super) fn of<B: HttpBody>(scope: Scope, request: &Request<B>) -> Self {
         let at = Instant::now();
         let method = request.method();
         let endpoint = scope.find(request.uri().path());
+        let matched = endpoint.is_some_and(|endpoint| endpoint.methods.contain(method));
         let told = Told::by(request.headers());
         Seen {
             at,
@@ -36,9 +44,10 @@ impl Seen {
             is_probe: told.is_probe,
             method: method.clone(),
             endpoint,
-            matched: endpoint.is_some_and(|endpoint| endpoint.methods.contain(method)),
-            // A listener for probes never limits; elsewhere only probes are free, and a flood of 404s is not.
-            limited: scope == Scope::Everything && endpoint.is_none_or(|endpoint| endpoint.limited),
+            matched,
+            // Only the probes themselves are free; a flood of 404s or 405s is not, on no listener.
+            limited: endpoint.is_none_or(|endpoint| endpoint.limited || !matched),
+            has_body: !request.body().is_end_stream(),
         }
     }
 

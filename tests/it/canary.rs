@@ -249,3 +249,14 @@ async fn malformed_values_are_told_without_the_value() {
     service.signal("INT").await;
     assert_silent("the log", &service.ended().await.1);
 }
+
+/// No input makes the binary panic, so this is read, not run.
+#[test]
+fn nothing_in_main_runs_before_payloads_are_hidden() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/main.rs");
+    let source = std::fs::read_to_string(path).unwrap();
+    let (_, body) = source.split_once("fn main() -> ExitCode {\n").unwrap();
+    let mut lines = body.lines().map(str::trim);
+    let first = lines.find(|line| !line.starts_with("//"));
+    assert_eq!(first, Some("panics::print_places();"));
+}

@@ -266,3 +266,89 @@ async fn a_panic_is_a_500_without_its_payload() {
     }
     assert_eq!(service.get("/health").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_body_that_is_not_read_ends_the_connection_and_the_answer_says_so() {
+    let service = healthy().await;
+    let body = "x".repeat(100_000);
+    let key = format!("x-api-key: {KEY}\r\n");
+    let length = |length: usize| format!("content-length: {length}\r\n");
+    let malformed = "transfer-encoding: chunked\r\n";
+    for (line, headers, body, status) in [
+        ("POST /health/refresh", length(body.len()), &*body, 401),
+        ("GET /health", length(body.len()), &*body, 200),
+        ("GET /health?x", length(body.len()), &*body, 200),
+        ("GET /livez", length(2), "{}", 200),
+        ("POST /nothing", length(body.len()), &*body, 404),
+        (
+            "POST /health/refresh",
+            format!("{key}{malformed}"),
+            "zz\r\n",
+            400,
+        ),
+    ] {
+        let request = format!("{line} HTTP/1.1\r\nhost: test\r\n{headers}\r\n{body}");
+        let reply = exchange(&service.front, service.peer, &request).await;
+        assert_eq!(reply.status, status, "{line}");
+        assert_eq!(reply.header("connection"), Some("close"), "{line}");
+    }
+    // One that is read to its end, and none at all, leave the connection to the next request.
+    for (line, headers, body) in [
+        ("POST /health/refresh", format!("{key}{}", length(2)), "{}"),
+        ("POST /health/refresh", format!("{key}{}", length(0)), ""),
+        ("GET /health", length(0), ""),
+    ] {
+        let request = format!(
+            "{line} HTTP/1.1\r\nhost: test\r\n{headers}\r\n{body}\
+             GET /livez HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"
+        );
+        let reply = exchange(&service.front, service.peer, &request).await;
+        assert_eq!(
+            (reply.status, reply.header("connection")),
+            (200, None),
+            "{line}"
+        );
+        assert!(reply.body.ends_with(r#"{"status":"ok"}"#), "{}", reply.body);
+    }
+}
+
+#[tokio::test]
+async fn route_and_method_are_judged_before_the_size_of_a_body() {
+    let service = healthy().await;
+    let large = "x".repeat(20_000);
+    for (method, path, status) in [
+        ("POST", "/health", 405),
+        ("PUT", "/health/refresh", 405),
+        ("POST", "/nothing", 404),
+        ("GET", "/health?x", 200),
+    ] {
+        let reply = service.send(method, path, &[], &large).await;
+        assert_eq!(reply.status, status, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn only_the_probes_themselves_are_free() {
+    let service = Service::configured([Pass; 3], |with| {
+        with.limits.per_second = 1;
+        with.limits.burst = 3;
+    })
+    .settled()
+    .await;
+    let probes = service.front.probes_only();
+    let on_probes = async |line: &str| {
+        let request = format!("{line} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+        exchange(&probes, service.peer, &request).await.status
+    };
+    assert_eq!(service.ask("POST", "/livez", &[]).await.status, 405);
+    assert_eq!(on_probes("POST /readyz").await, 405);
+    assert_eq!(on_probes("GET /nothing").await, 404);
+    assert_eq!(service.ask("POST", "/livez", &[]).await.status, 429);
+    assert_eq!(on_probes("POST /readyz").await, 429);
+    assert_eq!(on_probes("GET /nothing").await, 429);
+    for _ in 0..5 {
+        assert_eq!(service.get("/livez").await.status, 200);
+        assert_eq!(on_probes("HEAD /livez").await, 200);
+        assert_eq!(on_probes("GET /readyz?x").await, 200);
+    }
+}

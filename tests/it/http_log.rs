@@ -134,15 +134,27 @@ async fn refused_requests_are_counted_into_one_line() {
 async fn a_panic_is_one_error_line_without_its_payload() {
     let service = Service::start([Pass; 3]).settled().await;
     service.switches.panics.store(true, Ordering::SeqCst);
+    // The service's hook, in a process whose other tests want to see why they fail.
+    let previous = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !infra_health::panics::leave(info) {
+            previous(info);
+        }
+    }));
     let (log, _guard) = Log::start();
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     for path in ["/readyz", "/readyz?x"] {
-        let reply = service.get(path).await;
+        let reply = service.ask("GET", path, &[("traceparent", trace)]).await;
         assert!(!log.text().contains(CANARY), "{}", log.text());
         let lines = log.take();
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert_eq!(lines[0]["level"], "ERROR");
         assert_eq!(lines[0]["code"], "internal_error");
-        assert!(lines[0]["cause"].as_str().unwrap().contains("panicked"));
+        let cause = lines[0]["cause"].as_str().unwrap();
+        let place = "a handler panicked at tests/it/support/service.rs:";
+        assert!(cause.starts_with(place), "{cause}");
+        assert_eq!(lines[0]["trace_id"], "0af7651916cd43dd8448eb211c80319c");
+        assert_eq!(lines[0]["span_id"], "b7ad6b7169203331");
         assert_eq!(
             lines[0]["request_id"].as_str(),
             reply.header("x-request-id")

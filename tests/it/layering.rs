@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("detail", &[]),
     ("reason", &[]),
     ("vitals", &[]),
+    ("panics", &[]),
     ("supervise", &[]),
     ("check", FOUNDATION),
     ("config", FOUNDATION),
@@ -66,11 +67,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "http",
         &[
             "clock", "detail", "reason", "config", "registry", "snapshot", "answers", "monitor",
-            "vitals",
+            "panics", "vitals",
         ],
     ),
     ("serve", &["config"]),
-    ("telemetry", &["clock", "config"]),
+    ("telemetry", &["clock", "config", "panics"]),
 ];
 
 /// One source file without comments and unit tests.

@@ -169,3 +169,22 @@ async fn a_log_that_nobody_reads_stops_no_answer() {
         assert_eq!(service.ended().await.0, Some(0));
     }
 }
+
+#[tokio::test]
+async fn refusals_are_told_before_a_second_signal_ends_it() {
+    let service = Service::start(NONE, &[("SHUTDOWN_DELAY", "60s")]).await;
+    for _ in 0..3 {
+        let answer = service.ask("POST", "/health/refresh", &[]).await;
+        assert_eq!(answer.status, 401);
+    }
+    service.signal("TERM").await;
+    service.logged(|line| line["message"] == "draining").await;
+    service.signal("TERM").await;
+    let (code, output) = service.ended().await;
+    assert_eq!(code, Some(0), "{output}");
+    let mut lines = output
+        .lines()
+        .filter(|line| line.contains("requests were refused"));
+    let line: Value = serde_json::from_str(lines.next().expect(&output)).unwrap();
+    assert_eq!(line["missing_api_key"], 3, "{line}");
+}
