@@ -8,6 +8,7 @@ use super::error::{Code, Reply};
 use super::shared::Shared;
 use crate::answers::{NotReady, live, not_ready, ready};
 use crate::monitor::livez;
+use crate::snapshot::{CheckSet, Snapshot};
 
 /// Whether the first round of checks has ever ended. Never opens again: a check that starts over must not
 /// take traffic from a replica.
@@ -15,9 +16,9 @@ use crate::monitor::livez;
 pub(super) struct Latch(AtomicBool);
 
 impl Latch {
-    /// Whether it is closed, `starting` being what holds now.
-    pub(super) fn closes(&self, starting: bool) -> bool {
-        if !starting && !self.0.load(Relaxed) {
+    /// Whether it is closed; `starting` tells what holds now and is asked only until it is.
+    pub(super) fn closes(&self, starting: impl FnOnce() -> bool) -> bool {
+        if !self.0.load(Relaxed) && !starting() {
             self.0.store(true, Relaxed);
         }
         self.0.load(Relaxed)
@@ -73,6 +74,15 @@ impl Shared {
         Reply::new(answer, Code::NotReady)
     }
 
+    /// Whether a counted check of something else than this process has not finished its first run. What
+    /// this process knows of itself is in [`Situation`]; its check would wait for `API_HEALTH_URL`, and an
+    /// API that waits for its probe of us would then hold us, and itself, back.
+    fn is_starting(&self, snapshot: &Snapshot) -> bool {
+        let own = |index: &usize| snapshot.checks[*index].info.about_this_process;
+        let own = (0..snapshot.checks.len()).filter(own);
+        snapshot.is_starting(own.fold(self.options.excluded, CheckSet::with))
+    }
+
     fn situation(&self, now: Instant) -> Situation {
         let at = self.moment(now);
         let published = self.published();
@@ -85,7 +95,9 @@ impl Shared {
         Situation {
             draining: (self.facts.is_draining)(),
             stalled: at.stalled,
-            started: self.started.closes(published.starting),
+            started: self
+                .started
+                .closes(|| self.is_starting(&published.snapshot)),
             descriptors_exhausted: (self.facts.descriptors_exhausted)(),
             failing,
         }
@@ -121,8 +133,8 @@ mod tests {
     #[test]
     fn the_latch_closes_once_and_for_ever() {
         let latch = Latch::default();
-        assert!(!latch.closes(true));
-        assert!(latch.closes(false));
-        assert!(latch.closes(true));
+        assert!(!latch.closes(|| true));
+        assert!(latch.closes(|| false));
+        assert!(latch.closes(|| true));
     }
 }

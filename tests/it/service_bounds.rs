@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::app::TestApp;
 use crate::support::caller::{KEY, head};
-use crate::support::fixture::{Reply, Response};
+use crate::support::fixture::{Fixture, Reply, Response};
 use crate::support::raw::Raw;
 use crate::support::upstreams::{Scripted, Upstreams, fit_endpoint, listing};
 
@@ -89,6 +89,19 @@ async fn the_first_round_is_waited_for_and_no_longer_than_the_deadline() {
     let patient = [("HEALTH_DEADLINE", "10s")];
     let app = TestApp::start(upstreams.pairs(), &patient).await;
     assert_eq!(app.get("/health").await.json()["status"], "healthy");
+}
+
+#[tokio::test]
+async fn an_api_that_does_not_answer_holds_no_replica_back() {
+    let upstreams = Upstreams::start().await;
+    let api = Fixture::start(Reply::Hang).await.unwrap();
+    let url = format!("{}/health", api.url());
+    let mut variables = ONCE.to_vec();
+    variables.push(("API_HEALTH_URL", &url));
+    let app = TestApp::start(upstreams.pairs(), &variables).await;
+    app.until("/readyz", |answer| answer.status == 200).await;
+    let details = app.until_reason("api", "starting").await;
+    assert_eq!(details["status"], "fail", "it is not called true for that");
 }
 
 #[tokio::test]
