@@ -11,8 +11,8 @@ use infra_health::config::secret::Current;
 use infra_health::config::{Problem, R2, Setup};
 use infra_health::detail::{Detail, Label};
 use infra_health::reason::{
-    BLOCKED_BY_WAF, Class, INVALID_RESPONSE, MALFORMED_CONFIG, MISSING_CONFIG, RATE_LIMITED,
-    REDIRECTED, Reason, SERVER_ERROR, TIMEOUT, TLS_ERROR,
+    BLOCKED_BY_WAF, Class, MALFORMED_CONFIG, MISSING_CONFIG, RATE_LIMITED, REDIRECTED, Reason,
+    SERVER_ERROR, TIMEOUT, TLS_ERROR,
 };
 use secrecy::SecretString;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -178,13 +178,13 @@ const CATALOGUE: &[(&str, u16, &str, &Reason)] = &[
         "no such key: senseless here",
         404,
         "NoSuchKey",
-        &INVALID_RESPONSE,
+        &r2::REQUEST_REFUSED,
     ),
     (
         "bucket lock: senseless here",
         403,
         "ObjectLockedByBucketPolicy",
-        &INVALID_RESPONSE,
+        &r2::REQUEST_REFUSED,
     ),
     (
         "rate limit, as documented",
