@@ -130,8 +130,9 @@ reasons! {
     PANICKED = "panicked", Transient,
         "the check's own code failed",
         "this is a bug in infra-health: report it with the log line that names the place";
-    /// 403 of a firewall in front of the API, which says nothing about key or configuration. Reported by
-    /// the checks that list it.
+    /// 403 of a firewall in front of the API. Reported by the checks that list it. Transient for all of
+    /// them, also where a custom domain, so the configuration, invites the firewall (R2): the refusal
+    /// says nothing about key or configuration, it can end by itself, and one code has one class.
     BLOCKED_BY_WAF = "blocked_by_waf", Transient,
         "a web application firewall in front of the upstream blocked the call",
         "this is not about the key: repeat the call with curl from this machine; then have its egress address and the probe's User-Agent allowed in that firewall, or configure the upstream's own host instead of a custom domain";

@@ -5,6 +5,7 @@
 //! without the URL, to the debug log; bodies go nowhere.
 
 mod answer;
+mod dns;
 mod failure;
 
 use std::future::Future;
@@ -12,18 +13,17 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{ClientBuilder, Proxy, Response, Url, redirect, retry, tls};
 use tokio::time::sleep;
 
 pub use answer::{Answer, CfRay, cf_ray};
-use failure::DnsError;
+use dns::Resolver;
 pub use failure::{Failure, TlsFailure};
 
 /// No answer that a check understands is larger: 64 KiB.
 pub const BODY_LIMIT: usize = 64 * 1024;
 
-/// From the first packet to the end of the TLS handshake.
+/// From name resolution, which has a shorter limit of its own, to the end of the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Longer than the longest usual interval, so that a check keeps its connection.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_mins(3);
@@ -99,7 +99,7 @@ fn builder(proxy: Option<Proxy>) -> ClientBuilder {
         .referer(false)
         .http1_only()
         .tls_version_min(tls::Version::TLS_1_2)
-        .dns_resolver(Resolver)
+        .dns_resolver(Resolver(dns::system))
         .user_agent(USER_AGENT)
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(POOL_IDLE_TIMEOUT);
@@ -148,19 +148,4 @@ fn told(failure: Failure, error: reqwest::Error) -> Failure {
     let error = error.without_url();
     tracing::debug!(error = %failure::cleaned(&error), "upstream call failed");
     failure
-}
-
-/// The system's resolver, with an error type of its own so that DNS failures can be told apart.
-struct Resolver;
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0))
-                .await
-                .map_err(DnsError)?;
-            let addresses: Vec<_> = found.collect();
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
-    }
 }

@@ -11,8 +11,8 @@ use infra_health::config::secret::Current;
 use infra_health::config::{Problem, R2, Setup};
 use infra_health::detail::{Detail, Label};
 use infra_health::reason::{
-    BLOCKED_BY_WAF, Class, INVALID_RESPONSE, MALFORMED_CONFIG, MISSING_CONFIG, RATE_LIMITED,
-    REDIRECTED, Reason, SERVER_ERROR, TIMEOUT, TLS_ERROR,
+    BLOCKED_BY_WAF, Class, MALFORMED_CONFIG, MISSING_CONFIG, RATE_LIMITED, REDIRECTED, Reason,
+    SERVER_ERROR, TIMEOUT, TLS_ERROR,
 };
 use secrecy::SecretString;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -178,13 +178,13 @@ const CATALOGUE: &[(&str, u16, &str, &Reason)] = &[
         "no such key: senseless here",
         404,
         "NoSuchKey",
-        &INVALID_RESPONSE,
+        &r2::REQUEST_REFUSED,
     ),
     (
         "bucket lock: senseless here",
         403,
         "ObjectLockedByBucketPolicy",
-        &INVALID_RESPONSE,
+        &r2::REQUEST_REFUSED,
     ),
     (
         "rate limit, as documented",
@@ -342,12 +342,16 @@ async fn a_200_that_is_no_listing() {
 }
 
 #[tokio::test]
-async fn a_refusal_without_a_known_code_is_transient_and_names_the_status() {
+async fn a_refusal_without_a_readable_code_is_transient_and_names_the_status() {
     for (case, response, hint) in [
         ("empty 401", Response::new(401, ""), "HTTP 401"),
         ("403 page", html(403), "HTTP 403 with an HTML page"),
         ("404 page", html(404), "HTTP 404 with an HTML page"),
-        ("unknown code", error(418, "Teapot", "x"), "HTTP 418"),
+        (
+            "error without a code",
+            Response::new(400, "<Error/>"),
+            "HTTP 400",
+        ),
         (
             "code with markup",
             error(403, "Access Denied", "x"),
@@ -367,6 +371,22 @@ async fn a_refusal_without_a_known_code_is_transient_and_names_the_status() {
             "{case}: {}",
             message(&outcome)
         );
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_with_an_unknown_code_is_r2s_own_and_names_the_status() {
+    for (status, code) in [
+        (400, "InvalidToken"),
+        (400, "XAmzContentSHA256Mismatch"),
+        (418, "Teapot"),
+    ] {
+        let outcome = run_against(error(status, code, "x")).await;
+        assert_eq!(reasons(&outcome), ["request_refused"], "{code}");
+        assert_eq!(outcome.worst().unwrap().class(), Class::Transient);
+        let message = message(&outcome);
+        assert!(message.ends_with(&format!("HTTP {status}")), "{message}");
+        assert!(!message.contains(code), "{message}");
     }
 }
 

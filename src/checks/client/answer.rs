@@ -13,7 +13,7 @@ use crate::check::Finding;
 use crate::detail::Detail;
 use crate::reason::{RATE_LIMITED, REDIRECTED, SERVER_ERROR};
 
-/// A `Retry-After` beyond this is a mistake, not a wish.
+/// A `Retry-After` beyond this is cut to it: the wish to be left alone stands, its length does not.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
 
 /// An answer whose head is complete.
@@ -71,14 +71,18 @@ impl Answer {
 
     fn retry_after(&self, now: OffsetDateTime) -> Option<Duration> {
         let value = self.text(&RETRY_AFTER)?.trim();
-        let wait = if let Ok(seconds) = value.parse::<u64>() {
-            Duration::from_secs(seconds)
+        let is_number = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+        let wait = if is_number {
+            // Digits that do not parse are too many.
+            value
+                .parse()
+                .map_or(LONGEST_RETRY_AFTER, Duration::from_secs)
         } else {
             // Relative to the upstream's own clock: ours may be wrong.
             let wait = http_date(value)? - self.date().unwrap_or(now);
             Duration::try_from(wait).ok()?
         };
-        (!wait.is_zero() && wait <= LONGEST_RETRY_AFTER).then_some(wait)
+        (!wait.is_zero()).then_some(wait.min(LONGEST_RETRY_AFTER))
     }
 
     fn text(&self, name: &HeaderName) -> Option<&str> {
@@ -153,21 +157,29 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_seconds_or_a_date_and_never_absurd() {
+    fn retry_after_is_seconds_or_a_date_and_a_day_at_most() {
         assert_eq!(retry_after("5"), Some(Duration::from_secs(5)));
         assert_eq!(
             retry_after("Mon, 23 Nov 2026 18:01:30 GMT"),
             Some(Duration::from_secs(90))
         );
+        for long in [
+            "86400",
+            "86401",
+            "18446744073709551615",
+            "99999999999999999999999",
+            "Fri, 31 Dec 9999 23:59:59 GMT",
+        ] {
+            assert_eq!(retry_after(long), Some(Duration::from_hours(24)), "{long}");
+        }
         for absurd in [
+            "",
             "0",
             "-1",
+            "+5",
             "1.5",
             "soon",
-            "86401",
-            "99999999999999999999999",
             "Mon, 23 Nov 2026 17:00:00 GMT",
-            "Fri, 31 Dec 9999 23:59:59 GMT",
         ] {
             assert_eq!(retry_after(absurd), None, "{absurd}");
         }

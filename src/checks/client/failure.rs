@@ -5,6 +5,7 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError};
 
+use super::dns::DnsError;
 use crate::check::Finding;
 use crate::detail::Detail;
 use crate::reason::{CONNECT_ERROR, DNS_ERROR, INVALID_RESPONSE, Reason, TIMEOUT, TLS_ERROR};
@@ -16,6 +17,8 @@ pub enum Failure {
     Timeout,
     /// The name did not resolve.
     Dns,
+    /// The resolver kept silent.
+    DnsTimeout,
     /// Refused, reset, unreachable.
     Connect,
     /// No connection within the connect timeout: packets are dropped on the way.
@@ -64,8 +67,11 @@ pub enum TlsFailure {
 impl Failure {
     /// What stopped a request before the head of its answer was there.
     pub(super) fn of_head(error: &reqwest::Error) -> Failure {
-        if find::<DnsError>(error).is_some() {
-            return Failure::Dns;
+        if let Some(dns) = find::<DnsError>(error) {
+            return match dns {
+                DnsError::Refused(_) => Failure::Dns,
+                DnsError::Silent => Failure::DnsTimeout,
+            };
         }
         if let Some(tls) = find::<rustls::Error>(error) {
             return Failure::Tls(TlsFailure::of(tls));
@@ -108,6 +114,7 @@ impl Failure {
         match self {
             Failure::Timeout => (&TIMEOUT, ""),
             Failure::Dns => (&DNS_ERROR, ""),
+            Failure::DnsTimeout => (&DNS_ERROR, "the resolver did not answer in time"),
             Failure::Connect => (&CONNECT_ERROR, ""),
             Failure::ConnectTimeout => (&CONNECT_ERROR, "no connection within 3 s"),
             Failure::Closed => (&CONNECT_ERROR, "closed before an answer came"),
@@ -174,11 +181,6 @@ impl TlsFailure {
         }
     }
 }
-
-/// A name did not resolve.
-#[derive(Debug, thiserror::Error)]
-#[error("name resolution failed")]
-pub(super) struct DnsError(#[source] pub(super) io::Error);
 
 /// The first error of type `T` in the chain. `io::Error::source` skips the error that it wraps, so
 /// that one is looked at by `get_ref`.

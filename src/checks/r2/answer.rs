@@ -12,20 +12,21 @@ const MAX_CODE: usize = 64;
 pub(super) enum Document {
     /// `<ListBucketResult>`.
     Listing,
-    /// `<Error>` with its code, if that is 1 to 64 letters.
+    /// `<Error>` with its code, if that is 1 to 64 letters and digits.
     Error(Option<Code>),
     /// Another root.
     Other,
 }
 
-/// An error code of the form `[A-Za-z]{1,64}`: nothing secret fits in, so it may be logged.
+/// An error code of the form `[A-Za-z0-9]{1,64}` (`XAmzContentSHA256Mismatch`). It is compared, and neither
+/// shown nor logged: another upstream may put anything there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Code(String);
 
 impl Code {
     fn new(text: String) -> Option<Code> {
         let fits =
-            (1..=MAX_CODE).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphabetic());
+            (1..=MAX_CODE).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
         fits.then_some(Code(text))
     }
 
@@ -147,6 +148,9 @@ mod tests {
         assert_eq!(read(b"<Other/>"), Some(Document::Other));
         let whole = "<Error><Code>NoSuchBucket</Code><Message>Code</Message></Error>";
         assert_eq!(read(whole.as_bytes()), Some(error("NoSuchBucket")));
+        let digits = "<Error><Code>XAmzContentSHA256Mismatch</Code></Error>";
+        let code = Code("XAmzContentSHA256Mismatch".to_owned());
+        assert_eq!(read(digits.as_bytes()), Some(Document::Error(Some(code))));
         assert_eq!(
             read(b"<Error>\n <Code> <![CDATA[A]]>b </Code></Error>"),
             Some(error("Ab"))

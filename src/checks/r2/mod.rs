@@ -64,6 +64,12 @@ reasons! {
     CREDENTIALS_EXPIRED = "credentials_expired", Refuted,
         "R2 says that the credentials or the signature have expired",
         "get new temporary credentials and set all three of R2_ACCESS_KEY_ID, R2_SECRET_ACCESS_KEY and R2_SESSION_TOKEN; if clock_drift is reported too, set the clock first";
+    /// Any other code of a well-formed `<Error>`. R2 documents more codes than concern a listing and adds
+    /// to them, so whether it is the configuration is not known. The code itself is not shown: no text of
+    /// an upstream is.
+    REQUEST_REFUSED = "request_refused", Transient,
+        "R2 refused the request for a reason that this service does not know",
+        "repeat the call with curl, as the runbook shows, and read R2's code; then report that code as one that infra-health should know";
     /// Still accepted, not for long.
     CLOCK_DRIFT = "clock_drift", Warn,
         "this machine's clock differs from R2's; beyond about 15 minutes every signature is refused",
@@ -111,6 +117,7 @@ impl Check for R2Check {
         &NOT_ENTITLED,
         &ACCOUNT_NOT_FOUND,
         &CREDENTIALS_EXPIRED,
+        &REQUEST_REFUSED,
         &BLOCKED_BY_WAF,
         &CLOCK_DRIFT,
     ];

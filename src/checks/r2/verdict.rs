@@ -11,7 +11,7 @@ use super::answer::{self, Document};
 use super::{
     ACCESS_DENIED, ACCESS_KEY_MALFORMED, ACCOUNT_NOT_FOUND, BUCKET_NAME_INVALID, BUCKET_NOT_FOUND,
     CLOCK_DRIFT, CLOCK_SKEW, CREDENTIALS_EXPIRED, INVALID_ACCESS_KEY, NOT_ENTITLED, R2Data,
-    REGION_INVALID, SIGNATURE_MISMATCH,
+    REGION_INVALID, REQUEST_REFUSED, SIGNATURE_MISMATCH,
 };
 use crate::check::{Finding, Outcome};
 use crate::checks::client::{Answer, Failure, TlsFailure, cf_ray};
@@ -117,12 +117,10 @@ fn refusal(answer: &Answer, r2: &R2, offset: Option<i64>) -> Finding {
         Ok(body) => body,
         Err(failure) => return failure.finding(),
     };
-    let code = match answer::read(body) {
-        Some(Document::Error(code)) => code,
-        _ => None,
+    let finding = match answer::read(body) {
+        Some(Document::Error(Some(code))) => refused(code.as_str(), answer, r2, offset),
+        _ => answer.http(&INVALID_RESPONSE),
     };
-    let code = code.as_ref().map_or("", |code| code.as_str());
-    let finding = refused(code, answer, r2, offset);
     // Never R2's own text, not even its code: SignatureDoesNotMatch echoes the signed headers.
     tracing::debug!(
         status = answer.status.as_u16(),
@@ -150,7 +148,10 @@ fn refused(code: &str, answer: &Answer, r2: &R2, offset: Option<i64>) -> Finding
         }
         "NotEntitled" => &NOT_ENTITLED,
         "ExpiredRequest" | "ExpiredToken" => &CREDENTIALS_EXPIRED,
-        _ => return answer.http(&INVALID_RESPONSE),
+        _ => {
+            let status = Detail::new().text("HTTP ").number(answer.status.as_u16());
+            return Finding::new(&REQUEST_REFUSED).detail(status);
+        }
     };
     Finding::new(reason)
 }

@@ -201,7 +201,8 @@ fn backlog(history: &History, newest: &Sample, limit: Option<u64>) -> Option<Fin
     let working = done(&samples)? > 0;
     let oldest = samples.last()?.jobs.in_queue?;
     (working && rising(&samples)?).then(|| {
-        let detail = detail.text(", ").number(oldest).text(" ten minutes before");
+        let detail = detail.text(", ").number(oldest).text(" ");
+        let detail = detail.number(minutes(&samples)).text(" minutes before");
         Finding::new(&BACKLOG_GROWING).detail(detail)
     })
 }
@@ -230,26 +231,41 @@ fn rising(samples: &[&Sample]) -> Option<bool> {
 fn failure_rate(samples: &[&Sample]) -> Option<Finding> {
     let jobs = done(samples)?;
     let failed = rise(samples, |sample| sample.jobs.failed)?;
-    high(failed, jobs).then(|| ratio(&JOB_FAILURE_RATE_HIGH, failed, " failed of ", jobs))
+    high(failed, jobs).then(|| {
+        let counts = Detail::new()
+            .number(failed)
+            .text(" failed of ")
+            .number(jobs);
+        ratio(&JOB_FAILURE_RATE_HIGH, counts, samples)
+    })
 }
 
 fn retries(samples: &[&Sample]) -> Option<Finding> {
     let jobs = done(samples)?;
     let retried = rise(samples, |sample| sample.jobs.retried)?;
-    high(retried, jobs).then(|| ratio(&JOB_RETRIES_HIGH, retried, " retries for ", jobs))
+    high(retried, jobs).then(|| {
+        let counts = Detail::new()
+            .number(retried)
+            .text(" retries for ")
+            .number(jobs);
+        ratio(&JOB_RETRIES_HIGH, counts, samples)
+    })
 }
 
 fn high(part: u64, jobs: u64) -> bool {
     jobs >= FEWEST_JOBS && u128::from(part) * 100 > u128::from(jobs) * u128::from(HIGH_PERCENT)
 }
 
-fn ratio(reason: &'static Reason, part: u64, words: &'static str, jobs: u64) -> Finding {
-    let detail = Detail::new()
-        .number(part)
-        .text(words)
-        .number(jobs)
-        .text(" jobs in 15 minutes");
-    Finding::new(reason).detail(detail)
+fn ratio(reason: &'static Reason, counts: Detail, samples: &[&Sample]) -> Finding {
+    let span = counts.text(" jobs in ").number(minutes(samples));
+    Finding::new(reason).detail(span.text(" minutes"))
+}
+
+/// The whole minutes that `samples` (newest first) span. At a slow pace that is more than was asked for:
+/// the sample at or before the start may be much older.
+fn minutes(samples: &[&Sample]) -> u64 {
+    let ends = samples.first().zip(samples.last());
+    ends.map_or(0, |(newest, oldest)| (newest.at - oldest.at).as_secs() / 60)
 }
 
 /// The newest sample's counts, those that it has.

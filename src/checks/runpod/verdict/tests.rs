@@ -486,6 +486,38 @@ fn ratios_warn_over_a_whole_window_only() {
 }
 
 #[test]
+fn a_message_names_the_time_that_its_samples_span() {
+    for (step, queue, ratio) in [(30, 10, 15), (400, 13, 20), (1_200, 20, 20)] {
+        let mut endpoint = Endpoint::new();
+        for count in 0..=40 {
+            endpoint.answers_after(
+                Duration::from_secs(step),
+                with(|p| {
+                    p.jobs.in_queue = Some(count);
+                    p.jobs.in_progress = Some(1);
+                    p.jobs.failed = Some(count * 10);
+                    p.jobs.retried = Some(count * 10);
+                    p.workers.running = Some(1);
+                }),
+            );
+        }
+        let findings = judge(&endpoint.history, None);
+        let ends: Vec<String> = findings
+            .iter()
+            .map(|finding| finding.detail.to_string())
+            .collect();
+        assert_eq!(ends.len(), 3, "{ends:?}");
+        for (detail, end) in ends.iter().zip([
+            format!(" {queue} minutes before"),
+            format!(" jobs in {ratio} minutes"),
+            format!(" jobs in {ratio} minutes"),
+        ]) {
+            assert!(detail.ends_with(&end), "every {step} s: {detail}: {end}");
+        }
+    }
+}
+
+#[test]
 fn a_ratio_needs_ten_jobs() {
     for (jobs, expected) in [(9, false), (10, true)] {
         let mut endpoint = Endpoint::new();
