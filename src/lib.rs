@@ -10,6 +10,7 @@ pub mod config;
 pub mod detail;
 pub mod http;
 pub mod monitor;
+pub mod peer;
 pub mod reason;
 pub mod registry;
 pub mod serve;

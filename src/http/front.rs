@@ -4,7 +4,6 @@
 //! the router; (4) headers of every response, error body, HEAD, log line. Whatever panics in (3) is a 500.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -24,6 +23,7 @@ use super::request_id::TraceContext;
 use super::router::router;
 use super::seen::Seen;
 use super::shared::{Caller, Setup};
+use crate::peer::{Gone, Peer};
 
 /// Answers requests. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -68,21 +68,21 @@ impl Front {
         self.0.doors.access.flush();
     }
 
-    /// Answers one request of the client at `peer`.
-    pub async fn handle<B>(&self, peer: SocketAddr, request: Request<B>) -> Response<Full<Bytes>>
+    /// Answers one request of `peer`.
+    pub async fn handle<B>(&self, peer: &Peer, request: Request<B>) -> Response<Full<Bytes>>
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
         let inner = &*self.0;
         let seen = Seen::of(inner.scope, &request);
-        let who = inner.doors.identify(peer, request.headers(), &seen);
+        let who = inner.doors.identify(peer.address, request.headers(), &seen);
         let reply = match inner.doors.admit(&seen, &who) {
             Err(refused) => refused.into(),
             Ok(caller) => match inner.at_once(&seen, request.uri().query(), caller) {
                 Some(reply) => reply,
                 // Boxed, so that the answers that do not take this way are not moved about with its size.
-                None => Box::pin(inner.routed(&seen, request, caller)).await,
+                None => Box::pin(inner.routed(&seen, request, caller, &peer.gone)).await,
             },
         };
         inner.doors.finish(&seen, &who, reply)
@@ -103,13 +103,20 @@ impl Inner {
         catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_payload| Some(panicked()))
     }
 
-    async fn routed<B>(&self, seen: &Seen, request: Request<B>, caller: Caller) -> Reply
+    async fn routed<B>(
+        &self,
+        seen: &Seen,
+        request: Request<B>,
+        caller: Caller,
+        gone: &Gone,
+    ) -> Reply
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(gone.clone());
         // Everything that is logged on the way, a panic's place too, carries the id.
         let span = tracing::error_span!(
             "request",

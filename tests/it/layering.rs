@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("reason", &[]),
     ("vitals", &[]),
     ("supervise", &[]),
+    ("peer", &[]),
     ("check", FOUNDATION),
     ("config", FOUNDATION),
     (
@@ -66,10 +67,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "http",
         &[
             "clock", "detail", "reason", "config", "registry", "snapshot", "answers", "monitor",
-            "vitals",
+            "vitals", "peer",
         ],
     ),
-    ("serve", &["config"]),
+    ("serve", &["config", "peer"]),
     ("telemetry", &["clock", "config"]),
 ];
 
