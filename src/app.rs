@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -14,14 +15,18 @@ use tokio::net::TcpListener;
 use crate::checks::{self, Parts, client::Client};
 use crate::clock::Clock;
 use crate::config::{Config, Live, Loaded, Reloader};
-use crate::http::{Facts, Front, Setup, options};
+use crate::http::{Facts, Front, Setup, options, refresh_patience};
 use crate::monitor::{self, Monitor};
+use crate::peer::Peer;
 use crate::serve::{self, Drain, Handler, Shutdown, Stage, effective_cap, serve};
 use crate::supervise::Supervised;
 use crate::vitals::{Vitals, sample_lag};
 
 /// Connections of `PROBE_ADDR`: a kubelet and a few balancers, out of reach of a flood on the main port.
 const PROBE_CONNECTIONS: usize = 256;
+
+/// For the body of a refresh, and the answer.
+const BUSY_MARGIN: Duration = Duration::from_secs(15);
 
 /// Why the service cannot start.
 #[derive(Debug, Error)]
@@ -223,12 +228,15 @@ fn facts(drain: &Drain, vitals: &Arc<Vitals>) -> Facts {
 
 fn limits(config: &Config) -> serve::Limits {
     let server = &config.server;
+    let probes = server.probe_addr.map_or(0, |_| PROBE_CONNECTIONS);
+    let defaults = serve::Limits::default();
+    let longest = server.header_timeout + refresh_patience(&checks::infos(config)) + BUSY_MARGIN;
     serve::Limits {
         header_timeout: server.header_timeout,
         idle_timeout: server.idle_timeout,
         shutdown_grace: server.shutdown_grace,
-        max_connections: effective_cap(server.max_connections),
-        ..serve::Limits::default()
+        busy_timeout: defaults.busy_timeout.max(longest),
+        max_connections: effective_cap(server.max_connections, probes),
     }
 }
 
@@ -241,9 +249,25 @@ impl Handler for Served {
 
     fn call(
         &self,
-        peer: SocketAddr,
+        peer: &Peer,
         request: ::http::Request<Incoming>,
     ) -> impl Future<Output = ::http::Response<Full<Bytes>>> + Send {
         self.0.handle(peer, request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load;
+
+    #[test]
+    fn no_refresh_outlasts_its_connection() {
+        for (timeout, expected) in [("5s", 120), ("10m", 5 + 601 + 15)] {
+            let pairs = [("CHECK_INTERVAL", "10m"), ("CHECK_TIMEOUT", timeout)];
+            let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let config = load(pairs, checks::NAMES).unwrap().config;
+            assert_eq!(limits(&config).busy_timeout.as_secs(), expected);
+        }
     }
 }

@@ -11,6 +11,7 @@ pub mod detail;
 pub mod http;
 pub mod monitor;
 pub mod panics;
+pub mod peer;
 pub mod reason;
 pub mod registry;
 pub mod serve;

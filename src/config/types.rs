@@ -43,7 +43,7 @@ pub struct Server {
     pub port: u16,
     /// `PROBE_ADDR`: a second listener with `/livez` and `/readyz` only.
     pub probe_addr: Option<SocketAddr>,
-    /// `MAX_CONNECTIONS`; `None` (0) derives it from the descriptor limit.
+    /// `MAX_CONNECTIONS`, as far as the descriptor limit allows; `None` (0) derives it from that limit.
     pub max_connections: Option<usize>,
     /// `HEADER_TIMEOUT`, default 5 s: from accept, or from a request's first byte, to its whole head.
     pub header_timeout: Duration,

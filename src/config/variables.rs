@@ -74,7 +74,7 @@ variables! {
     "RATE_LIMIT_BURST" = "100": "Requests that one client may make at once.";
     "RATE_LIMIT_EXEMPT": "Networks without a rate limit, comma-separated CIDR.";
     "TRUSTED_PROXIES": "Networks whose X-Forwarded-For is believed, comma-separated CIDR.";
-    "MAX_CONNECTIONS" = "0": "Most connections at a time; 0 derives it from the descriptor limit.";
+    "MAX_CONNECTIONS" = "0": "Most connections at a time, as far as the descriptor limit allows; 0 derives it from that limit.";
     "HEADER_TIMEOUT" = "5s": "Time limit for the head of a request to arrive.";
     "IDLE_TIMEOUT" = "75s": "Time an idle connection is kept; longer than the balancer's.";
     "SHUTDOWN_DELAY" = "7s": "Time between SIGTERM and closing the listener, for balancers to notice.";

@@ -4,7 +4,6 @@
 //! the router; (4) headers of every response, error body, HEAD, log line. Whatever panics in (3) is a 500.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -21,6 +20,7 @@ use super::router::router;
 use super::seen::Seen;
 use super::shared::{Caller, Setup};
 use crate::panics;
+use crate::peer::{Gone, Peer};
 
 /// Answers requests. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -65,21 +65,21 @@ impl Front {
         self.0.doors.access.flush();
     }
 
-    /// Answers one request of the client at `peer`.
-    pub async fn handle<B>(&self, peer: SocketAddr, request: Request<B>) -> Response<Full<Bytes>>
+    /// Answers one request of `peer`.
+    pub async fn handle<B>(&self, peer: &Peer, request: Request<B>) -> Response<Full<Bytes>>
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
         let inner = &*self.0;
         let seen = Seen::of(inner.scope, &request);
-        let who = inner.doors.identify(peer, request.headers(), &seen);
+        let who = inner.doors.identify(peer.address, request.headers(), &seen);
         let reply = match inner.doors.admit(&seen, &who) {
             Err(refused) => refused.into(),
             Ok(caller) => match inner.at_once(&seen, request.uri().query(), caller) {
                 Some(reply) => reply,
                 // Boxed, so that the answers that do not take this way are not moved about with its size.
-                None => Box::pin(inner.routed(request, caller)).await,
+                None => Box::pin(inner.routed(request, caller, &peer.gone)).await,
             },
         };
         inner.doors.finish(&seen, &who, reply)
@@ -100,13 +100,14 @@ impl Inner {
         panics::catch(answer).unwrap_or_else(|place| Some(panicked(&place)))
     }
 
-    async fn routed<B>(&self, request: Request<B>, caller: Caller) -> Reply
+    async fn routed<B>(&self, request: Request<B>, caller: Caller, gone: &Gone) -> Reply
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(gone.clone());
         let answer = self.router.clone().oneshot(request);
         match panics::catch_async(answer).await {
             Ok(Ok(response)) => Reply::of(response),

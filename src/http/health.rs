@@ -9,6 +9,7 @@ use super::query::HealthQuery;
 use super::shared::{Caller, Shared};
 use crate::answers::{Answer, Options, Published, check, health};
 use crate::config::Details;
+use crate::peer::Gone;
 use crate::snapshot::{CheckSet, Checked, Snapshot};
 
 const DETAILS_NEED_A_KEY: &str = "details are for holders of a key: set API_KEYS and send one as X-Api-Key, \
@@ -27,13 +28,14 @@ impl Shared {
         &self,
         query: HealthQuery,
         caller: Caller,
+        gone: &Gone,
     ) -> Result<Reply, ApiError> {
         let mut options = self.plain(caller);
         options.excluded = self.excluded(query.exclude)?;
         self.detailed(&mut options, query.verbose, caller)?;
         if let Some(patience) = query.wait {
             Self::authorize(caller)?;
-            return self.wait_healthy(options, caller.at + patience).await;
+            return self.wait_healthy(options, caller.at + patience, gone).await;
         }
         let published = self
             .first_round(caller, |snapshot| snapshot.is_starting(options.excluded))
@@ -68,9 +70,14 @@ impl Shared {
         Ok(Reply::new(answer, Code::CheckFailed))
     }
 
-    /// `POST /health/refresh`; the key has been asked for.
-    pub(super) async fn refresh(&self, caller: Caller) -> Reply {
-        let (published, fresh) = self.monitor.refresh.run(self.refresh_patience).await;
+    /// `POST /health/refresh`; the key has been asked for. Once the client has gone nobody waits, and the
+    /// answer says that nothing is fresh.
+    pub(super) async fn refresh(&self, caller: Caller, gone: &Gone) -> Reply {
+        let (published, fresh) = tokio::select! {
+            biased;
+            refreshed = self.monitor.refresh.run(self.refresh_patience) => refreshed,
+            () = gone.wait() => (self.published(), Vec::new()),
+        };
         let options = Options {
             details: self.policy.details != Details::Never,
             version: caller.authorized,

@@ -23,4 +23,4 @@ mod shared;
 mod wait;
 
 pub use front::Front;
-pub use shared::{Facts, Setup, options};
+pub use shared::{Facts, Setup, options, refresh_patience};

@@ -18,6 +18,7 @@ use super::endpoints::{Route, Scope};
 use super::error::{ApiError, Reply};
 use super::query::{HealthQuery, verbose_only};
 use super::shared::{Caller, Shared};
+use crate::peer::Gone;
 
 /// No endpoint reads a body for its content; one that is sent must be small and come soon.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -48,9 +49,14 @@ fn handler(route: Route) -> MethodRouter<Arc<Shared>> {
 
 type App = State<Arc<Shared>>;
 
-async fn health(State(shared): App, caller: Caller, uri: Uri) -> Result<Reply, ApiError> {
+async fn health(
+    State(shared): App,
+    caller: Caller,
+    gone: Gone,
+    uri: Uri,
+) -> Result<Reply, ApiError> {
     let query = HealthQuery::parse(uri.query(), &shared.names)?;
-    shared.health(query, caller).await
+    shared.health(query, caller, &gone).await
 }
 
 async fn check(
@@ -71,10 +77,15 @@ async fn readyz(State(shared): App, caller: Caller) -> Reply {
     shared.readyz(caller.at)
 }
 
-async fn refresh(State(shared): App, caller: Caller, body: Body) -> Result<Reply, ApiError> {
+async fn refresh(
+    State(shared): App,
+    caller: Caller,
+    gone: Gone,
+    body: Body,
+) -> Result<Reply, ApiError> {
     Shared::authorize(caller)?;
     discard(body).await?;
-    Ok(shared.refresh(caller).await.with_body_read())
+    Ok(shared.refresh(caller, &gone).await.with_body_read())
 }
 
 /// Reads a body to its end, so that the connection can be used again, and keeps nothing of it.
@@ -112,5 +123,14 @@ impl<S: Sync> FromRequestParts<S> for Caller {
             is_probe: false,
             at: Instant::now(),
         }))
+    }
+}
+
+/// Of the connection that the front has found; never, when a request did not come through it.
+impl<S: Sync> FromRequestParts<S> for Gone {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
     }
 }

@@ -58,6 +58,12 @@ pub fn options(answers: &config::Answers, infos: &[Info]) -> Options {
     }
 }
 
+/// How long a refresh waits at most: the longest timeout of a check and 1 s.
+pub fn refresh_patience(infos: &[Info]) -> Duration {
+    let longest = infos.iter().map(|info| info.policy.timeout).max();
+    longest.unwrap_or_default() + Duration::from_secs(1)
+}
+
 /// Names that no check has are left out; the configuration has told of them.
 fn positions<'a>(names: &'a [String], infos: &'a [Info]) -> impl Iterator<Item = usize> + 'a {
     names
@@ -78,7 +84,6 @@ pub(super) struct Shared {
     pub(super) required: Vec<usize>,
     pub(super) started: Latch,
     pub(super) waiters: Semaphore,
-    /// For a fan-out: the longest timeout of a check and 1 s.
     pub(super) refresh_patience: Duration,
 }
 
@@ -91,12 +96,11 @@ impl Shared {
             facts,
             ..
         } = setup;
-        let longest = infos.iter().map(|info| info.policy.timeout).max();
         Shared {
             options: options(&answers, &infos),
             names: infos.iter().map(|info| info.name).collect(),
             required: positions(&answers.ready_requires, &infos).collect(),
-            refresh_patience: longest.unwrap_or_default() + Duration::from_secs(1),
+            refresh_patience: refresh_patience(&infos),
             policy: answers,
             started: Latch::default(),
             waiters: Semaphore::new(WAITERS),

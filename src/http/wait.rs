@@ -8,13 +8,14 @@ use tokio::time::{Instant, sleep_until};
 use super::error::{ApiError, Code, Reply};
 use super::shared::Shared;
 use crate::answers::{NotReady, Options, Published, not_ready};
+use crate::peer::Gone;
 
 /// How many may wait at a time.
 pub(super) const WAITERS: usize = 64;
 
 impl Shared {
-    /// Answers once the fold is healthy; at `deadline` with 503 `degraded` whatever
-    /// `HEALTH_DEGRADED_STATUS` says, at the begin of a drain with 503 `not_ready`.
+    /// Answers once the fold is healthy; at `deadline`, or once the client has gone, with 503 `degraded`
+    /// whatever `HEALTH_DEGRADED_STATUS` says; at the begin of a drain with 503 `not_ready`.
     ///
     /// # Errors
     /// 429 when too many wait already.
@@ -22,6 +23,7 @@ impl Shared {
         &self,
         options: Options,
         deadline: Instant,
+        gone: &Gone,
     ) -> Result<Reply, ApiError> {
         let _permit = self.waiters.try_acquire().map_err(|_| too_many())?;
         let options = Options {
@@ -36,7 +38,7 @@ impl Shared {
             published = self.healthy(&options) => {
                 Ok(self.health_of(&published, &options, Instant::now()))
             }
-            () = sleep_until(deadline) => {
+            () = either(sleep_until(deadline), gone.wait()) => {
                 Ok(self.health_of(&self.published(), &options, Instant::now()))
             }
         }
@@ -54,6 +56,14 @@ impl Shared {
         }
         // The monitor has ended: nothing turns healthy any more.
         std::future::pending().await
+    }
+}
+
+/// Until one of them has ended.
+async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    tokio::select! {
+        () = one => {}
+        () = other => {}
     }
 }
 

@@ -15,12 +15,16 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 const EPISODE_GAP: Duration = Duration::from_mins(1);
 /// Accepts in a row before other tasks get their turn.
 const BATCH: usize = 64;
+/// The error numbers, the same on every Unix, of a process and a system without free descriptors.
+const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
 
-/// Accepts until `end`.
+/// Accepts until `end`. Whenever descriptors have run out, `relieve` is to end a connection.
 pub(super) async fn until(
     listener: &TcpListener,
     end: impl Future<Output = ()>,
     open: &impl Fn(TcpStream, SocketAddr),
+    relieve: &impl Fn(),
 ) {
     let mut end = pin!(end);
     let mut trouble = Trouble::default();
@@ -33,7 +37,7 @@ pub(super) async fn until(
         match accepted {
             Ok((stream, peer)) => open(stream, peer),
             Err(error) if is_the_connections_own(&error) => {}
-            Err(error) => trouble.pause(&error).await,
+            Err(error) => trouble.pause(&error, relieve).await,
         }
     }
 }
@@ -44,6 +48,7 @@ pub(super) async fn rest(
     listener: TcpListener,
     deadline: Instant,
     open: &impl Fn(TcpStream, SocketAddr),
+    relieve: &impl Fn(),
 ) {
     let Ok(listener) = listener.into_std() else {
         return;
@@ -65,7 +70,7 @@ pub(super) async fn rest(
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return,
             Err(error) if is_the_connections_own(&error) => {}
-            Err(error) => trouble.pause(&error).await,
+            Err(error) => trouble.pause(&error, relieve).await,
         }
     }
 }
@@ -89,11 +94,15 @@ struct Trouble {
 }
 
 impl Trouble {
-    async fn pause(&mut self, error: &io::Error) {
+    async fn pause(&mut self, error: &io::Error, relieve: &impl Fn()) {
         if self.begins(Instant::now()) {
             tracing::error!(%error, "cannot accept connections, trying on");
         }
         sleep(EXHAUSTED_PAUSE).await;
+        // Not before: of connections just accepted, the requests may not have been read yet.
+        if matches!(error.raw_os_error(), Some(EMFILE | ENFILE)) {
+            relieve();
+        }
     }
 
     fn begins(&mut self, now: Instant) -> bool {

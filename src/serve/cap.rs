@@ -1,47 +1,73 @@
 //! How many connections this process can afford.
 
-/// The most connections, however many descriptors there are.
+/// The most connections unless more are asked for, however many descriptors there are.
 pub(super) const MOST_CONNECTIONS: usize = 10_000;
-/// Descriptors kept for everything that is not a client: upstreams, files, other listeners.
+/// Descriptors kept for everything that is not a client: upstreams, files, listeners.
 const RESERVED_DESCRIPTORS: u64 = 128;
+/// Of a large limit, more are kept: the process counts as out of descriptors when 5 % of them are left
+/// (see [`crate::vitals::Descriptors`]), and connections alone must not bring it there.
+const RESERVED_ABOVE_SHARE: u64 = 64;
 /// Below this a service is not usable, so it is tried whatever the limit says.
 const FEWEST_CONNECTIONS: usize = 16;
 
 /// The number of connections to allow, after raising the soft descriptor limit to the hard one:
-/// `configured`, else that limit minus 128, at most 10,000.
-pub fn effective_cap(configured: Option<usize>) -> usize {
+/// `configured`, else 10,000, but no more than that limit leaves room for beside `others`, the connections
+/// of other listeners, and max(128, 5 % of it + 64) descriptors for everything else.
+pub fn effective_cap(configured: Option<usize>, others: usize) -> usize {
     let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot raise the descriptor limit");
         1024
     });
-    let fits = cap_for(limit);
-    if let Some(configured) = configured
-        && configured as u64 > limit.saturating_sub(RESERVED_DESCRIPTORS)
-    {
+    let most = room(limit, others);
+    if let Some(configured) = configured.filter(|&configured| configured > most) {
         tracing::warn!(
             configured,
             limit,
-            "MAX_CONNECTIONS is above what the descriptor limit allows"
+            most,
+            "MAX_CONNECTIONS is above what the descriptor limit allows, which holds"
         );
     }
-    configured.unwrap_or(fits)
+    configured.unwrap_or(MOST_CONNECTIONS).min(most)
 }
 
-fn cap_for(descriptors: u64) -> usize {
-    usize::try_from(descriptors.saturating_sub(RESERVED_DESCRIPTORS))
+fn room(descriptors: u64, others: usize) -> usize {
+    let reserved = RESERVED_DESCRIPTORS.max(descriptors / 20 + RESERVED_ABOVE_SHARE);
+    usize::try_from(descriptors.saturating_sub(reserved))
         .unwrap_or(usize::MAX)
-        .clamp(FEWEST_CONNECTIONS, MOST_CONNECTIONS)
+        .saturating_sub(others)
+        .max(FEWEST_CONNECTIONS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vitals::Descriptors;
 
     #[test]
-    fn cap_leaves_descriptors_for_the_rest() {
-        assert_eq!(cap_for(1024), 896);
-        assert_eq!(cap_for(1_048_576), 10_000);
-        assert_eq!(cap_for(u64::MAX), 10_000);
-        assert_eq!(cap_for(64), 16);
+    fn room_leaves_descriptors_for_the_rest() {
+        assert_eq!(room(1024, 0), 896);
+        assert_eq!(room(1024, 256), 640);
+        assert_eq!(room(4096, 0), 4096 - 204 - 64);
+        assert_eq!(room(64, 0), 16);
+        assert_eq!(room(u64::MAX, 256), usize::MAX - usize::MAX / 20 - 64 - 256);
+    }
+
+    #[test]
+    fn a_full_house_is_not_out_of_descriptors() {
+        for limit in 512..20_000 {
+            for others in [0, 256] {
+                let connections = room(limit.into(), others).min(MOST_CONNECTIONS) + others;
+                let open = u32::try_from(connections).unwrap() + 64;
+                let descriptors = Descriptors { open, limit };
+                assert!(!descriptors.are_exhausted(), "{descriptors:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_configured_is_a_wish() {
+        assert_eq!(effective_cap(Some(20), 0), 20);
+        assert!(effective_cap(Some(usize::MAX), 0) < usize::MAX);
+        assert!(effective_cap(None, 0) <= MOST_CONNECTIONS);
     }
 }

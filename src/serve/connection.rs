@@ -1,7 +1,6 @@
 //! One connection, from its entry in the table to its last byte.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::header::{CONNECTION, HeaderValue};
@@ -16,12 +15,13 @@ use super::drain::{Drain, Stage};
 use super::io::{Ending, Tracked};
 use super::report::Cause;
 use super::{Handler, MAX_HEAD_BYTES};
+use crate::peer::Peer;
 
 /// Enters a connection into the table and serves it, or drops it if the table has no place.
 pub(super) fn open<H: Handler>(
     table: &Arc<Table>,
     stream: TcpStream,
-    peer: SocketAddr,
+    peer: Peer,
     handler: H,
     drain: Drain,
 ) {
@@ -35,14 +35,14 @@ pub(super) fn open<H: Handler>(
 
 async fn run<H: Handler>(
     stream: TcpStream,
-    peer: SocketAddr,
+    peer: Peer,
     handler: H,
     drain: Drain,
     member: Membership,
 ) {
     let slot = member.slot();
     // Calls borrow what the connection has: a clone each would be several atomic writes a request.
-    let (handler, drain) = (&handler, &drain);
+    let (handler, drain, peer) = (&handler, &drain, &peer);
     let service = service_fn(|request| {
         slot.called();
         async move {
@@ -56,7 +56,7 @@ async fn run<H: Handler>(
             Ok::<_, Infallible>(response.map(|body| Ending::new(body, Arc::clone(slot))))
         }
     });
-    let io = TokioIo::new(Tracked::new(stream, Arc::clone(slot)));
+    let io = TokioIo::new(Tracked::new(stream, Arc::clone(slot), peer.gone.clone()));
     let mut connection = builder().serve_connection(io, service);
     let outcome = (&mut connection).await;
     if let Err(error) = &outcome

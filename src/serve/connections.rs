@@ -39,8 +39,8 @@ pub(super) struct Table {
 struct Inner {
     next_id: u64,
     entries: HashMap<u64, Entry>,
-    /// Found by the last scan, the next to give way at the end. An unchanged one is still the longest
-    /// in its phase, because every change since has a later time.
+    /// Found by the last scan since the last sweep, the next to give way at the end. An unchanged one has
+    /// still waited longest, because every change since has a later time.
     yielding: Vec<(u64, State)>,
     warned_at: Option<Instant>,
 }
@@ -101,8 +101,8 @@ impl Table {
         }
     }
 
-    /// A place for a new connection. At the cap the longest idle one gives way, without any the one
-    /// whose head is longest overdue, and never a busy one: then there is no place.
+    /// A place for a new connection. At the cap the one that has asked nothing for longest gives way,
+    /// without any one whose client does not read, and never one that is at work: then there is no place.
     pub(super) fn admit(self: &Arc<Self>) -> Option<Membership> {
         self.counters.accepted();
         let mut inner = self.lock();
@@ -130,6 +130,13 @@ impl Table {
             id,
             slot,
         })
+    }
+
+    /// Ends the connection whose turn to give way it is, if there is any: for its descriptor.
+    pub(super) fn relieve(&self) {
+        if self.lock().evict_one() {
+            self.counters.ended(Cause::Evicted);
+        }
     }
 
     /// Hands over the means to end a connection. Not part of [`Table::admit`]: a runtime that is going
@@ -174,6 +181,8 @@ impl Table {
     /// while its connection becomes overdue has a whole interval to be read.
     fn sweep(&self, now: u64, closing: bool) {
         let mut inner = self.lock();
+        // Others that should go first may have come up since.
+        inner.yielding.clear();
         inner.entries.retain(|_, entry| {
             let state = entry.slot.state();
             let Some(cause) = overdue(state, now, closing, &self.limits) else {
@@ -219,14 +228,15 @@ impl Inner {
         }
     }
 
-    /// Finds who gives way next: of the first phase in order that has any, those longest in it.
+    /// Finds who gives way next: of the first rank that has any, those longest in it.
     fn scan(&mut self) -> bool {
         let mut found: Vec<_> = self
             .entries
             .iter()
             .map(|(&id, entry)| (id, entry.slot.state()))
             .filter_map(|(id, state)| {
-                Some((give_way_rank(state.phase())?, state.since(), id, state))
+                let (rank, since) = gives_way(state)?;
+                Some((rank, since, id, state))
             })
             .collect();
         let key = |&(rank, since, id, _): &(u8, u64, u64, State)| (rank, since, id);
@@ -259,19 +269,21 @@ impl Inner {
     }
 }
 
-/// Who gives way first at the cap; busy ones never.
-fn give_way_rank(phase: Phase) -> Option<u8> {
-    match phase {
-        Phase::Lingering => Some(0),
-        Phase::Idle => Some(1),
-        Phase::Fresh | Phase::Head => Some(2),
-        Phase::Busy | Phase::Writing => None,
+/// In which rank a connection gives way at the cap, and since when. Whoever has yet to ask something is
+/// of one rank: a flood that asks nothing does not push out who asks now and then. One at work never
+/// gives way, unless its client keeps us from going on.
+fn gives_way(state: State) -> Option<(u8, u64)> {
+    match state.phase() {
+        Phase::Lingering => Some((0, state.since())),
+        Phase::Idle | Phase::Fresh | Phase::Head => Some((1, state.since())),
+        Phase::Busy | Phase::Writing => Some((2, state.blocked_since()?)),
     }
 }
 
 /// Whether a connection has been in its phase for too long, and what that is called.
 fn overdue(state: State, now: u64, closing: bool, limits: &Limits) -> Option<Cause> {
-    let age = state.age(now);
+    let age_of = |since| Duration::from_millis(now.saturating_sub(since));
+    let age = age_of(state.since());
     let drained = closing && age >= DRAIN_IDLE;
     match state.phase() {
         Phase::Fresh if drained => Some(Cause::Idle),
@@ -280,7 +292,11 @@ fn overdue(state: State, now: u64, closing: bool, limits: &Limits) -> Option<Cau
         }
         Phase::Idle => (drained || age >= limits.idle_timeout).then_some(Cause::Idle),
         Phase::Lingering => (drained || age >= LINGER).then_some(Cause::Idle),
-        Phase::Busy | Phase::Writing => (age >= limits.busy_timeout).then_some(Cause::Stalled),
+        Phase::Busy | Phase::Writing => {
+            let blocked = state.blocked_since().map(age_of);
+            let stalled = age >= limits.busy_timeout || blocked >= Some(limits.header_timeout);
+            stalled.then_some(Cause::Stalled)
+        }
     }
 }
 
@@ -316,6 +332,12 @@ mod tests {
             Some(Cause::HeaderTimeout)
         );
         assert_eq!(cause(Phase::Fresh, 1_000, true), Some(Cause::Idle));
+        for phase in [Phase::Busy, Phase::Writing] {
+            let state = State::new(phase, 7).blocked(60_007);
+            let cause = |now| overdue(state, now, false, &limits);
+            assert_eq!(cause(65_006), None, "{phase:?}");
+            assert_eq!(cause(65_007), Some(Cause::Stalled), "{phase:?}");
+        }
     }
 
     fn table(max_connections: usize) -> Arc<Table> {
@@ -345,23 +367,28 @@ mod tests {
             ids
         };
         let mut later = vec![table.admit().unwrap()];
-        assert_eq!(ids(&table), [0, 1, 3, 4], "the longest idle");
+        assert_eq!(ids(&table), [0, 1, 2, 4], "the longest without a request");
         later.push(table.admit().unwrap());
-        assert_eq!(
-            ids(&table),
-            [0, 3, 4, 5],
-            "the other idle one before a fresh one"
-        );
+        assert_eq!(ids(&table), [0, 1, 4, 5], "then the longest idle");
         later.push(table.admit().unwrap());
-        assert_eq!(ids(&table), [0, 4, 5, 6], "the oldest without a request");
+        assert_eq!(ids(&table), [0, 4, 5, 6], "then the other one");
         for member in &later {
             member.slot().called();
         }
         assert!(table.admit().is_none(), "busy ones stay");
+        later[1].slot().written(false);
+        later[1].slot().written(true);
+        assert!(table.admit().is_none(), "its client reads");
+        pass().await;
+        later[2].slot().written(false);
+        pass().await;
+        later[0].slot().written(false);
+        later.push(table.admit().unwrap());
+        assert_eq!(ids(&table), [0, 4, 5, 7], "its client does not read");
         let report = table.counters.report();
         assert_eq!(
             (report.count(Cause::Evicted), report.count(Cause::Refused)),
-            (3, 1)
+            (4, 2)
         );
     }
 
@@ -377,6 +404,23 @@ mod tests {
         let _two = table.admit();
         assert!(table.lock().entries.contains_key(&1));
         assert!(!table.lock().entries.contains_key(&2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scan_does_not_outlast_a_sweep() {
+        let table = table(100);
+        let members: Vec<_> = (0..100).map(|_| table.admit().unwrap()).collect();
+        tokio::time::advance(Duration::from_millis(5)).await;
+        let _one = table.admit();
+        assert!(!table.lock().entries.contains_key(&0));
+        members[99].slot().lingering();
+        table.sweep(5, false);
+        let _two = table.admit();
+        assert!(
+            !table.lock().entries.contains_key(&99),
+            "lingering ones first"
+        );
+        assert!(table.lock().entries.contains_key(&1));
     }
 
     #[tokio::test]

@@ -1,7 +1,9 @@
 //! The socket and the answer's body, each wrapped so that the slot hears of what hyper does with them.
 //!
 //! hyper tells nobody that a later request has begun or that an answer has left. The bytes it reads and
-//! the flush after an answer's last frame say both, at one relaxed store each.
+//! the flush after an answer's last frame say both, at one relaxed store each. Nor does it tell a handler
+//! that the client has gone: with half-closing clients allowed it does not read while it waits for an
+//! answer. It does flush then, whenever the connection's task is woken, and here the flush has a look.
 
 use std::io;
 use std::pin::Pin;
@@ -13,16 +15,26 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::slot::Slot;
+use crate::peer::Gone;
 
-/// A socket that reports reads and completed flushes.
+/// A socket that reports reads, writes and completed flushes, and the client's end to whoever asks for it.
 pub(super) struct Tracked {
     stream: TcpStream,
     slot: Arc<Slot>,
+    gone: Gone,
 }
 
 impl Tracked {
-    pub(super) fn new(stream: TcpStream, slot: Arc<Slot>) -> Self {
-        Tracked { stream, slot }
+    pub(super) fn new(stream: TcpStream, slot: Arc<Slot>, gone: Gone) -> Self {
+        Tracked { stream, slot, gone }
+    }
+
+    fn look_for_the_client(&self, cx: &mut Context<'_>) {
+        let mut byte = [0];
+        match self.stream.poll_peek(cx, &mut ReadBuf::new(&mut byte)) {
+            Poll::Pending | Poll::Ready(Ok(1..)) => {}
+            Poll::Ready(Ok(0) | Err(_)) => self.gone.tell(),
+        }
     }
 }
 
@@ -47,7 +59,9 @@ impl AsyncWrite for Tracked {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.slot.written(written.is_ready());
+        written
     }
 
     fn poll_write_vectored(
@@ -55,7 +69,9 @@ impl AsyncWrite for Tracked {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.slot.written(written.is_ready());
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -66,6 +82,9 @@ impl AsyncWrite for Tracked {
         // hyper flushes only when its own buffer is empty.
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         self.slot.flushed();
+        if self.gone.is_asked() {
+            self.look_for_the_client(cx);
+        }
         Poll::Ready(Ok(()))
     }
 

@@ -29,6 +29,7 @@ pub use cap::effective_cap;
 pub use drain::{Drain, Shutdown, Signal, Stage, follow, signals};
 pub use report::{Cause, ServeReport};
 
+use crate::peer::Peer;
 use connections::Table;
 use report::Counters;
 
@@ -43,10 +44,10 @@ pub trait Handler: Clone + Send + Sync + 'static {
     /// The body of an answer.
     type Body: hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static;
 
-    /// Answers one request of the client at `peer`. Dropped when the connection is aborted.
+    /// Answers one request of `peer`. Dropped when the connection is aborted.
     fn call(
         &self,
-        peer: SocketAddr,
+        peer: &Peer,
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
@@ -54,12 +55,13 @@ pub trait Handler: Clone + Send + Sync + 'static {
 /// How long a connection may stay in a phase, and how many there may be.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// From accept, or from a later request's first byte, to the end of its head.
+    /// From accept, or from a later request's first byte, to the end of its head; and between two bytes of
+    /// an answer that a client takes.
     pub header_timeout: Duration,
     /// Between the end of an answer and the next request.
     pub idle_timeout: Duration,
     /// From a request's first byte to the last byte of its answer, handler and both bodies included.
-    /// Only what the handler's own limits cannot reach ends here: a client that does not read.
+    /// It must exceed the handler's own limits; what they cannot reach ends here.
     pub busy_timeout: Duration,
     /// For what is busy once the listener is closed.
     pub shutdown_grace: Duration,
@@ -96,12 +98,13 @@ pub async fn serve<H: Handler>(
     let table = Arc::new(Table::new(limits, Arc::clone(&counters)));
     let _abort_on_drop = AbortOnDrop(Arc::clone(&table));
     let open = |stream: TcpStream, peer: SocketAddr| {
-        connection::open(&table, stream, peer, handler.clone(), drain.clone());
+        connection::open(&table, stream, peer.into(), handler.clone(), drain.clone());
     };
+    let relieve = || table.relieve();
     let life = async {
-        accept::until(&listener, drain.reached(Stage::Closing), &open).await;
+        accept::until(&listener, drain.reached(Stage::Closing), &open, &relieve).await;
         let deadline = Instant::now() + limits.shutdown_grace;
-        accept::rest(listener, deadline, &open).await;
+        accept::rest(listener, deadline, &open, &relieve).await;
         tokio::select! {
             () = table.emptied() => {}
             () = sleep_until(deadline) => {}

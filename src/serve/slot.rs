@@ -1,4 +1,4 @@
-//! What one connection is doing and since when: one atomic word, written by its task, read by the sweeper.
+//! What one connection is doing and since when: an atomic word, written by its task, read by the sweeper.
 //!
 //! ```text
 //! Fresh ─first byte─► Head ─head parsed─► Busy ─body handed over─► Writing ─flushed─► Idle
@@ -8,8 +8,6 @@
 //! and `Lingering` from anywhere, once nothing more will be answered. Every change is one relaxed store.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 /// What a connection is doing.
@@ -29,19 +27,28 @@ pub(super) enum Phase {
     Lingering,
 }
 
-/// A phase and when it began, in milliseconds of the table's clock.
+/// A phase and when it began, in milliseconds of the table's clock; and since when the client, which
+/// does not read, has kept the kernel from taking any byte of an answer. hyper begins the next pipelined
+/// request before the last answer is out, so this goes with both busy phases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct State(u64);
+pub(super) struct State {
+    word: u64,
+    /// Plus 1; 0: not blocked.
+    blocked: u64,
+}
 
 const PHASE_BITS: u32 = 3;
 
 impl State {
     pub(super) fn new(phase: Phase, since: u64) -> Self {
-        State(since << PHASE_BITS | phase as u64)
+        State {
+            word: since << PHASE_BITS | phase as u64,
+            blocked: 0,
+        }
     }
 
     pub(super) fn phase(self) -> Phase {
-        match self.0 & ((1 << PHASE_BITS) - 1) {
+        match self.word & ((1 << PHASE_BITS) - 1) {
             0 => Phase::Fresh,
             1 => Phase::Head,
             2 => Phase::Busy,
@@ -52,11 +59,19 @@ impl State {
     }
 
     pub(super) fn since(self) -> u64 {
-        self.0 >> PHASE_BITS
+        self.word >> PHASE_BITS
     }
 
-    pub(super) fn age(self, now: u64) -> Duration {
-        Duration::from_millis(now.saturating_sub(self.since()))
+    pub(super) fn blocked_since(self) -> Option<u64> {
+        self.blocked.checked_sub(1)
+    }
+
+    #[cfg(test)]
+    pub(super) fn blocked(self, since: u64) -> Self {
+        State {
+            blocked: since + 1,
+            ..self
+        }
     }
 }
 
@@ -65,6 +80,7 @@ impl State {
 pub(super) struct Slot {
     epoch: Instant,
     word: AtomicU64,
+    blocked: AtomicU64,
 }
 
 impl Slot {
@@ -72,13 +88,17 @@ impl Slot {
         let slot = Slot {
             epoch,
             word: AtomicU64::new(0),
+            blocked: AtomicU64::new(0),
         };
         slot.enter(Phase::Fresh);
         slot
     }
 
     pub(super) fn state(&self) -> State {
-        State(self.word.load(Relaxed))
+        State {
+            word: self.word.load(Relaxed),
+            blocked: self.blocked.load(Relaxed),
+        }
     }
 
     /// Bytes were read. The first byte of a head starts its clock; on a fresh connection the clock has
@@ -109,6 +129,16 @@ impl Slot {
         }
     }
 
+    /// The kernel was given bytes and took some, or none.
+    pub(super) fn written(&self, took: bool) {
+        let blocked = self.blocked.load(Relaxed) != 0;
+        if took && blocked {
+            self.blocked.store(0, Relaxed);
+        } else if !took && !blocked {
+            self.blocked.store(millis_since(self.epoch) + 1, Relaxed);
+        }
+    }
+
     /// Nothing more will be answered.
     pub(super) fn lingering(&self) {
         self.enter(Phase::Lingering);
@@ -116,12 +146,12 @@ impl Slot {
 
     fn keep_since(&self, phase: Phase) {
         self.word
-            .store(State::new(phase, self.state().since()).0, Relaxed);
+            .store(State::new(phase, self.state().since()).word, Relaxed);
     }
 
     fn enter(&self, phase: Phase) {
         self.word
-            .store(State::new(phase, millis_since(self.epoch)).0, Relaxed);
+            .store(State::new(phase, millis_since(self.epoch)).word, Relaxed);
     }
 }
 
@@ -132,7 +162,28 @@ pub(super) fn millis_since(epoch: Instant) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn blocked_lasts_until_the_kernel_takes_a_byte() {
+        let slot = Slot::new(Instant::now());
+        let since = || slot.state().blocked_since();
+        slot.called();
+        slot.written(true);
+        assert_eq!(since(), None);
+        slot.written(false);
+        tokio::time::advance(Duration::from_millis(10)).await;
+        slot.written(false);
+        slot.body_ended();
+        slot.called();
+        assert_eq!(since(), Some(0), "whatever the phase");
+        slot.written(true);
+        assert_eq!(since(), None);
+        slot.written(false);
+        assert_eq!(since(), Some(10));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn phases_follow_a_connection() {

@@ -18,6 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("vitals", &[]),
     ("panics", &[]),
     ("supervise", &[]),
+    ("peer", &[]),
     ("check", FOUNDATION),
     ("config", FOUNDATION),
     (
@@ -67,10 +68,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "http",
         &[
             "clock", "detail", "reason", "config", "registry", "snapshot", "answers", "monitor",
-            "panics", "vitals",
+            "panics", "peer", "vitals",
         ],
     ),
-    ("serve", &["config"]),
+    ("serve", &["config", "peer"]),
     ("telemetry", &["clock", "config", "panics"]),
 ];
 

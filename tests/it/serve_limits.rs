@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use infra_health::serve::{Cause, Limits};
 
+use crate::support::caller::eventually;
 use crate::support::raw::get;
 use crate::support::served::{BIG, Served, patient};
 
@@ -111,6 +112,75 @@ async fn a_client_that_does_not_read_is_cut() {
     assert!(other.answer().await.is_none());
     assert!(raw.closed().await.len() < BIG);
     assert_eq!(served.end().await.count(Cause::Stalled), 3);
+}
+
+#[tokio::test]
+async fn an_answer_that_makes_no_progress_is_cut() {
+    let served = Served::start(Limits {
+        header_timeout: SHORT,
+        ..patient()
+    })
+    .await;
+    let mut held = served.connect_held().await;
+    let mut raw = served.connect().await;
+    raw.send(get("/big")).await;
+    raw.begun().await;
+    // Sweeps pass while nothing is read.
+    for _ in 0..3 {
+        served.connect().await.closed().await;
+    }
+    assert!(raw.closed().await.len() < BIG);
+    served.release();
+    assert_eq!(held.answer().await.unwrap().body, b"held");
+    assert_eq!(served.end().await.count(Cause::Stalled), 1);
+}
+
+/// Whether a new connection gets a place and an answer.
+async fn is_accepted(served: &Served) -> bool {
+    served.connect().await.ask("/other").await.is_some()
+}
+
+#[tokio::test]
+async fn at_the_cap_a_client_that_does_not_read_gives_way() {
+    let one = Limits {
+        max_connections: 1,
+        ..patient()
+    };
+    let served = Served::start(one).await;
+    let mut one_answer = served.connect().await;
+    one_answer.send(get("/big")).await;
+    one_answer.begun().await;
+    eventually("a place", async || is_accepted(&served).await).await;
+    assert!(one_answer.closed().await.len() < BIG);
+    assert_eq!(served.end().await.count(Cause::Stalled), 0);
+
+    let served = Served::start(one).await;
+    let mut many_answers = served.connect().await;
+    many_answers.send(get("/first")).await;
+    many_answers.begun().await;
+    let requests = get(&"x".repeat(1 << 12)).repeat(64);
+    let flood = tokio::spawn(async move { while many_answers.send(&requests).await {} });
+    eventually("a place", async || is_accepted(&served).await).await;
+    flood.await.unwrap();
+    assert_eq!(served.end().await.count(Cause::Stalled), 0);
+}
+
+#[tokio::test]
+async fn at_the_cap_the_silent_give_way_before_who_asks() {
+    let served = Served::start(Limits {
+        max_connections: 2,
+        ..patient()
+    })
+    .await;
+    let silent = served.connect().await;
+    let mut alive = served.connect().await;
+    for path in ["/one", "/two"] {
+        assert_eq!(alive.ask(path).await.unwrap().body, path.as_bytes());
+    }
+    assert!(is_accepted(&served).await);
+    assert_eq!(silent.closed().await, b"");
+    assert_eq!(alive.ask("/three").await.unwrap().body, b"/three");
+    assert_eq!(served.end().await.count(Cause::Evicted), 1);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::app::TestApp;
-use crate::support::caller::{KEY, head};
+use crate::support::caller::{KEY, eventually, head};
 use crate::support::fixture::{Fixture, Reply, Response};
 use crate::support::raw::Raw;
 use crate::support::upstreams::{Scripted, Upstreams, fit_endpoint, listing};
@@ -122,4 +122,47 @@ async fn a_result_that_ages_turns_stale() {
         answer.json()["checks"]["runpod_configured"] == true
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_wait_ends_with_its_client() {
+    let upstreams = Scripted::start(Reply::Hang, listing()).await;
+    let app = TestApp::start(upstreams.pairs(), &ONCE).await;
+    let headers = [("x-api-key", KEY)];
+    let long = head("GET", "/health?wait=healthy&timeout=60s", &headers);
+    let mut waiting = Vec::new();
+    for _ in 0..64 {
+        let mut raw = Raw::connect(app.0).await;
+        raw.send(&long).await;
+        waiting.push(raw);
+    }
+    let short = "/health?wait=healthy&timeout=1s";
+    app.until(short, |answer| answer.status == 429).await;
+
+    // One shuts its side only: it is told how things are.
+    let mut half = waiting.pop().unwrap();
+    half.half_close().await;
+    let answer = half.answer().await.unwrap();
+    assert_eq!(answer.status, 503, "{answer}");
+    assert_eq!(answer.json()["error"]["code"], "degraded");
+    // The others are gone for good, and every place is free again.
+    drop(waiting);
+    eventually("64 places", async || {
+        let all = (0..64).map(|_| app.get_as_operator(short));
+        let mut all = futures_util::future::join_all(all).await.into_iter();
+        all.all(|answer| answer.status == 503)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refresh_ends_with_its_client() {
+    let upstreams = Scripted::start(Reply::Hang, listing()).await;
+    let app = TestApp::start(upstreams.pairs(), &ONCE).await;
+    let mut raw = Raw::connect(app.0).await;
+    raw.send(head("POST", "/health/refresh", &[("x-api-key", KEY)]))
+        .await;
+    raw.half_close().await;
+    let answer = raw.answer().await.unwrap();
+    assert_eq!(answer.json()["fresh"], json!([]), "{answer}");
 }

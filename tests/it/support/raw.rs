@@ -113,6 +113,11 @@ impl Raw {
         self.answer().await
     }
 
+    /// Waits for the first bytes of an answer, and leaves them.
+    pub(crate) async fn begun(&mut self) {
+        self.read_more().await.expect("closed");
+    }
+
     /// Waits for the end of the connection; what came before it.
     pub(crate) async fn closed(mut self) -> Vec<u8> {
         while self.read_more().await.is_some() {}

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use infra_health::peer::Peer;
 use infra_health::serve::{Handler, Limits, ServeReport, Shutdown, Stage, serve};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -30,7 +31,7 @@ struct Scripted {
 impl Handler for Scripted {
     type Body = Full<Bytes>;
 
-    async fn call(&self, _peer: SocketAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn call(&self, _peer: &Peer, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let body = match request.uri().path() {
             "/hold" => {
                 self.arrived.add_permits(1);

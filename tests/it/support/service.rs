@@ -16,6 +16,7 @@ use infra_health::config::secret::{ApiKeys, Current};
 use infra_health::config::{Answers, Details, Limits, Policy};
 use infra_health::http::{Facts, Front, Setup, options};
 use infra_health::monitor::{self, Monitor};
+use infra_health::peer::Peer;
 use infra_health::reason::{MISSING_CONFIG, Reason};
 use infra_health::registry::{Info, Registry};
 use serde_json::Value;
@@ -241,10 +242,9 @@ impl Service {
 /// Sends the bytes of one request to `front` and reads to the end of the connection.
 pub(crate) async fn exchange(front: &Front, peer: SocketAddr, request: &str) -> Reply {
     let (mut client, server) = duplex(1 << 20);
-    let service = service_fn(move |request| {
-        let front = front.clone();
-        async move { Ok::<_, Infallible>(front.handle(peer, request).await) }
-    });
+    let peer = Peer::from(peer);
+    let service =
+        service_fn(async |request| Ok::<_, Infallible>(front.handle(&peer, request).await));
     let connection = http1::Builder::new()
         .half_close(true)
         .serve_connection(TokioIo::new(server), service);
