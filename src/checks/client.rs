@@ -16,6 +16,8 @@ use http::HeaderMap;
 use reqwest::{ClientBuilder, Proxy, Response, Url, redirect, retry, tls};
 use tokio::time::sleep;
 
+use crate::config::ProxyUrl;
+
 pub use answer::{Answer, CfRay, cf_ray};
 use dns::Resolver;
 pub use failure::{Failure, TlsFailure};
@@ -46,8 +48,12 @@ impl Client {
     /// Loads the CA bundle (5 to 10 ms). Only `https` upstreams go through `https_proxy`; the
     /// environment's proxy variables are never read. Without any CA bundle every `https` call ends
     /// in [`TlsFailure::UnknownIssuer`], so that the checks, and not a crash, tell what is missing.
-    pub fn new(https_proxy: Option<Url>) -> Result<Client, ClientError> {
-        let proxy = https_proxy.map(Proxy::https).transpose()?;
+    pub fn new(https_proxy: Option<ProxyUrl>) -> Result<Client, ClientError> {
+        let proxy = https_proxy
+            .map(|proxy| Proxy::https(proxy.expose().clone()))
+            .transpose()
+            // The URL may hold a password.
+            .map_err(reqwest::Error::without_url)?;
         let built = builder(proxy.clone()).build();
         let client = match built {
             Err(error) if failure::is_of_tls(&error) => {

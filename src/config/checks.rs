@@ -8,13 +8,20 @@ use super::types::{Problem, Setup};
 use super::values::{Fault, Parsed, parsed};
 
 /// Collects what is missing and what is malformed for one check.
-#[derive(Default)]
 pub(super) struct Findings {
     pub(super) missing: Vec<&'static str>,
     pub(super) problems: Vec<Problem>,
 }
 
 impl Findings {
+    /// Begins with what is already known to be wrong.
+    pub(super) fn new(problems: Vec<Problem>) -> Self {
+        Findings {
+            missing: Vec::new(),
+            problems,
+        }
+    }
+
     /// The value that must be there.
     pub(super) fn required<T>(
         &mut self,
@@ -23,6 +30,8 @@ impl Findings {
     ) -> Option<T> {
         match value {
             Ok(Some(value)) => return Some(value),
+            // Not missing, but refused before it was parsed.
+            Ok(None) if self.problems.iter().any(|p| p.variable == variable) => (),
             Ok(None) => self.missing.push(variable),
             Err(problem) => self.problems.push(problem),
         }

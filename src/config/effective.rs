@@ -5,6 +5,7 @@ use std::fmt;
 use secrecy::ExposeSecret;
 
 use super::environment::Environment;
+use super::exposed;
 use super::pace::Pace;
 use super::secret_source::Given;
 use super::types::Problem;
@@ -67,7 +68,7 @@ pub(super) fn table(
             } else {
                 environment
                     .get(variable.name)
-                    .map(str::to_owned)
+                    .map(|value| exposed::shown(variable.name, value).into_owned())
                     .or_else(|| derived(variable, pace))
                     .or_else(|| variable.default.map(str::to_owned))
                     .unwrap_or_else(|| "not set".to_owned())

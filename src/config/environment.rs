@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::types::Problem;
-use super::{file, spelling, variables};
+use super::{env_file, spelling, variables};
 use crate::detail::Detail;
 
 /// The variables of this service as they are set, before anything is parsed.
@@ -13,9 +13,11 @@ use crate::detail::Detail;
 pub struct Environment {
     variables: BTreeMap<&'static str, String>,
     from_env_file: BTreeSet<&'static str>,
+    /// Variables whose values no parser may see.
+    hidden: BTreeSet<&'static str>,
     /// What is wrong with `ENV_FILE` itself.
     pub(super) problems: Vec<Problem>,
-    /// Likely misspellings.
+    /// Likely misspellings, and what is set and not looked at.
     pub(super) warnings: Vec<Detail>,
 }
 
@@ -40,15 +42,18 @@ impl Environment {
         let mut environment = Environment {
             variables: BTreeMap::new(),
             from_env_file: BTreeSet::new(),
+            hidden: BTreeSet::new(),
             problems: Vec::new(),
             warnings: Vec::new(),
         };
         let mut foreign = BTreeSet::new();
+        let mut no_proxy = false;
         for (name, value) in pairs {
+            no_proxy |= name.eq_ignore_ascii_case("NO_PROXY") && !value.trim().is_empty();
             environment.set(name, value, &mut foreign);
         }
         if let Some(path) = environment.get("ENV_FILE").map(str::to_owned) {
-            match env_file(Path::new(&path)) {
+            match env_file::read(Path::new(&path)) {
                 Ok(pairs) => environment.fill(pairs, &mut foreign),
                 Err(problem) => environment.problems.push(problem),
             }
@@ -57,6 +62,11 @@ impl Environment {
             .iter()
             .filter_map(|name| spelling::warning(name))
             .collect();
+        if no_proxy && environment.get("HTTPS_PROXY").is_some() {
+            environment.warnings.push(Detail::new().text(
+                "NO_PROXY is not looked at: every https upstream is asked through HTTPS_PROXY",
+            ));
+        }
         environment
     }
 
@@ -103,32 +113,16 @@ impl Environment {
         self.from_env_file.contains(name)
     }
 
-    /// Name and value of every variable that is set.
+    /// Keeps the values of these variables from every parser.
+    pub(super) fn hide(&mut self, variables: impl IntoIterator<Item = &'static str>) {
+        self.hidden.extend(variables);
+    }
+
+    /// Name and value of every variable that is set and not hidden.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (String, String)> {
         self.variables
             .iter()
+            .filter(|(name, _)| !self.hidden.contains(*name))
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
     }
-}
-
-fn env_file(path: &Path) -> Result<Vec<(String, String)>, Problem> {
-    let problem = |wrong| Problem {
-        variable: "ENV_FILE",
-        wrong,
-        accepted: "the path of a readable file of NAME=value lines",
-    };
-    let text = file::read(path).map_err(|wrong| problem(Detail::new().text(wrong)))?;
-    let mut pairs = Vec::new();
-    for pair in dotenvy::from_read_iter(text.as_bytes()) {
-        // The error holds the line, and the line may hold a secret.
-        pairs.push(pair.map_err(|_| {
-            problem(
-                Detail::new()
-                    .text("names a file with a line that is not NAME=value, after ")
-                    .number(pairs.len())
-                    .text(" good ones"),
-            )
-        })?);
-    }
-    Ok(pairs)
 }

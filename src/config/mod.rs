@@ -9,10 +9,13 @@
 mod api_keys;
 mod checks;
 mod effective;
+mod env_file;
 mod environment;
+mod exposed;
 mod file;
 mod generation;
 mod pace;
+mod proxy;
 mod r2;
 mod r2_endpoint;
 mod raw;
@@ -35,11 +38,14 @@ use std::fmt;
 
 pub use effective::{EffectiveValue, Origin};
 pub use environment::Environment;
+pub use proxy::ProxyUrl;
 pub use reload::{ReloadErrors, Reloader};
 pub use types::*;
 pub use variables::{VARIABLES, Variable};
 
 pub(crate) use r2_endpoint::is_cloudflare;
+
+use reqwest::Url;
 
 use crate::detail::Detail;
 use api_keys::KeysGroup;
@@ -110,9 +116,17 @@ pub fn load(
 impl Environment {
     /// Resolves this environment; see [`load`].
     pub fn load(mut self, known_checks: &[&'static str]) -> Result<Loaded, Problems> {
+        let mut exposed = exposed::problems(&self);
+        self.hide(exposed.iter().map(|problem| problem.variable));
+        let mut of_check = |shown: &[&str]| -> Vec<Problem> {
+            exposed
+                .extract_if(.., |problem| shown.contains(&problem.variable))
+                .collect()
+        };
+        let (of_runpod, of_r2) = (of_check(runpod::SHOWN), of_check(r2::SHOWN));
         let raw = Raw::read(&self);
         let mut reader = Reader {
-            problems: std::mem::take(&mut self.problems),
+            problems: [std::mem::take(&mut self.problems), exposed].concat(),
         };
         let keys = Opened::new(KeysGroup([Source::new(
             "API_KEYS",
@@ -138,8 +152,17 @@ impl Environment {
             https_proxy,
             ..
         } = upstreams;
-        let runpod = Opened::new(RunPodGroup::new(raw.runpod, upstreams.runpod_base_url));
-        let r2 = R2Group::new(raw.r2, upstreams.r2_endpoint, upstreams.r2_jurisdiction);
+        let runpod = Opened::new(RunPodGroup::new(
+            raw.runpod,
+            upstreams.runpod_base_url,
+            of_runpod,
+        ));
+        let r2 = R2Group::new(
+            raw.r2,
+            upstreams.r2_endpoint,
+            upstreams.r2_jurisdiction,
+            of_r2,
+        );
         let r2 = Opened::new(r2);
 
         let check_problems = [&*runpod.resolved.problems, &*r2.resolved.problems].concat();
@@ -150,21 +173,8 @@ impl Environment {
             .collect();
         let effective = effective::table(&self, &all, &given, service.as_ref().map(|s| &s.pace));
         let mut warnings = std::mem::take(&mut self.warnings);
-        warnings.extend(
-            runpod
-                .resolved
-                .value
-                .as_ref()
-                .map(runpod::lints)
-                .unwrap_or_default(),
-        );
-        warnings.extend(
-            r2.resolved
-                .value
-                .as_ref()
-                .map(r2::lints)
-                .unwrap_or_default(),
-        );
+        let pace = service.as_ref().map(|service| &service.pace);
+        warnings.extend(lints(&runpod, &r2, api_health_url.as_ref(), pace));
 
         let failed = |warnings| Problems {
             problems: all.clone(),
@@ -198,6 +208,24 @@ impl Environment {
             _ => Err(failed(warnings)),
         }
     }
+}
+
+/// What may be right and is worth a word.
+fn lints(
+    runpod: &Opened<RunPodGroup>,
+    r2: &Opened<R2Group>,
+    api_health_url: Option<&Url>,
+    pace: Option<&Pace>,
+) -> Vec<Detail> {
+    let runpod = runpod.resolved.value.as_ref().and_then(Setup::ready);
+    let r2 = r2.resolved.value.as_ref().and_then(Setup::ready);
+    let mut warnings = Vec::new();
+    warnings.extend(runpod.map(runpod::lints).unwrap_or_default());
+    warnings.extend(r2.map(r2::lints).unwrap_or_default());
+    let runpod = runpod.map(|runpod| &runpod.base_url);
+    let hurried = pace.map(|pace| pace.hurried(api_health_url, runpod, r2.map(|r2| &r2.endpoint)));
+    warnings.extend(hurried.unwrap_or_default());
+    warnings
 }
 
 fn has_keys(keys: &Opened<KeysGroup>) -> bool {

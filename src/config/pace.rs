@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use reqwest::Url;
+
 use super::raw::RawPace;
 use super::types::{Policy, Problem};
 use super::values::{self, Parsed, Reader};
-use super::variables;
+use super::{urls, variables};
 use crate::detail::Detail;
 
 const SPAN: &str = "a number with a unit from 1ms to 24h, such as 30s or 500ms";
@@ -17,6 +19,47 @@ pub(super) struct Pace {
     pub(super) runpod: Policy,
     pub(super) r2: Policy,
     pub(super) warnings: Vec<Detail>,
+    /// Where the intervals of the three come from.
+    intervals: [&'static str; 3],
+    retry_is_set: bool,
+}
+
+impl Pace {
+    /// A word about each upstream, if it is asked at all, that a slip such as 30ms for 30s would flood.
+    pub(super) fn hurried(
+        &self,
+        api: Option<&Url>,
+        runpod: Option<&Url>,
+        r2: Option<&Url>,
+    ) -> Vec<Detail> {
+        const SECOND: Duration = Duration::from_secs(1);
+        let asked = [
+            ("the main API", api, self.general),
+            ("RunPod", runpod, self.runpod),
+            ("R2", r2, self.r2),
+        ];
+        let mut warnings = Vec::new();
+        for ((name, upstream, policy), interval) in asked.into_iter().zip(self.intervals) {
+            if upstream.is_none_or(urls::is_loopback) {
+                continue;
+            }
+            let variable = if policy.interval < SECOND {
+                interval
+            } else if self.retry_is_set && policy.retry_interval < SECOND {
+                "CHECK_RETRY_INTERVAL"
+            } else {
+                continue;
+            };
+            warnings.push(
+                Detail::new()
+                    .text(variable)
+                    .text(" is under 1s, and ")
+                    .text(name)
+                    .text(" is not on loopback: is the unit right?"),
+            );
+        }
+        warnings
+    }
 }
 
 /// A duration and the variable that it comes from.
@@ -81,6 +124,7 @@ pub(super) fn pace(raw: &RawPace, reader: &mut Reader) -> Option<Pace> {
     let thresholds = (failure_threshold?, success_threshold?);
     let retry = retry?;
     let policy = |interval, timeout| policy(interval, timeout, retry, thresholds);
+    let intervals = [interval?, runpod_interval?, r2_interval?].map(|span| span.variable);
     let general = policy(interval?, timeout?);
     let runpod = policy(runpod_interval?, runpod_timeout?);
     let r2 = policy(r2_interval?, r2_timeout?);
@@ -99,6 +143,8 @@ pub(super) fn pace(raw: &RawPace, reader: &mut Reader) -> Option<Pace> {
         runpod,
         r2,
         warnings,
+        intervals,
+        retry_is_set: retry.explicit,
     })
 }
 

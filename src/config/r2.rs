@@ -7,7 +7,7 @@ use super::generation::{Group, Resolved};
 use super::r2_endpoint::{Endpoint, Jurisdiction, is_cloudflare};
 use super::raw::RawR2;
 use super::secret_source::{Given, Source};
-use super::types::{R2, Setup};
+use super::types::{Problem, R2, Setup};
 use super::values::{Fault, Parsed};
 use crate::detail::{Detail, Label};
 
@@ -16,6 +16,9 @@ const SECRET: &str = "the secret access key alone, 64 hex digits";
 const TOKEN: &str = "the session token alone";
 const BUCKET: &str = "the bucket's name: 3 to 63 of a-z 0-9 . -, a letter or digit at both ends";
 
+/// R2's variables that are shown; a malformed one stops nothing but the check.
+pub(super) const SHOWN: &[&str] = &["R2_ACCOUNT_ID", "R2_BUCKET", "R2_BUCKET_NAME"];
+
 /// What R2's setup is made of, all but the secrets fixed.
 pub(super) struct R2Group {
     account_id: Option<String>,
@@ -23,11 +26,18 @@ pub(super) struct R2Group {
     bucket_name: Option<String>,
     endpoint: Endpoint,
     jurisdiction: Option<Jurisdiction>,
+    /// Of [`SHOWN`] variables, which are not set here then.
+    refused: Vec<Problem>,
     sources: [Source; 3],
 }
 
 impl R2Group {
-    pub(super) fn new(raw: RawR2, endpoint: Endpoint, jurisdiction: Option<Jurisdiction>) -> Self {
+    pub(super) fn new(
+        raw: RawR2,
+        endpoint: Endpoint,
+        jurisdiction: Option<Jurisdiction>,
+        refused: Vec<Problem>,
+    ) -> Self {
         let sources = [
             Source::new(
                 "R2_ACCESS_KEY_ID",
@@ -51,6 +61,7 @@ impl R2Group {
             bucket_name: raw.r2_bucket_name,
             endpoint,
             jurisdiction,
+            refused,
             sources,
         }
     }
@@ -87,7 +98,7 @@ impl Group for R2Group {
 
     fn resolve(&self, given: &[Given]) -> Resolved<Self::Value> {
         let cloudflare = self.endpoint.is_cloudflare();
-        let mut findings = Findings::default();
+        let mut findings = Findings::new(self.refused.clone());
         let account_id = self.account_id.as_ref();
         let endpoint = self
             .endpoint
@@ -149,10 +160,7 @@ fn bucket(text: &str) -> Parsed<Label> {
 }
 
 /// What may be right and is worth a word.
-pub(super) fn lints(setup: &Setup<R2>) -> Vec<Detail> {
-    let Setup::Ready(r2) = setup else {
-        return Vec::new();
-    };
+pub(super) fn lints(r2: &R2) -> Vec<Detail> {
     let secret = r2.secret_access_key.expose_secret();
     let usual = secret.len() == 64 && secret.bytes().all(|b| b.is_ascii_hexdigit());
     if usual || !is_cloudflare(&r2.endpoint) {

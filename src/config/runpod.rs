@@ -7,7 +7,7 @@ use super::checks::{Findings, plain, secret};
 use super::generation::{Group, Resolved};
 use super::raw::RawRunPod;
 use super::secret_source::{Given, Source};
-use super::types::{RunPod, RunPodEndpoint, Setup};
+use super::types::{Problem, RunPod, RunPodEndpoint, Setup};
 use super::values::{self, Fault, Parsed};
 use crate::detail::{Detail, Label};
 
@@ -16,17 +16,24 @@ const ENDPOINTS: &str = "the id alone, or a comma-separated list of ids or name=
 /// Each endpoint is one call an interval.
 const MOST_ENDPOINTS: usize = 50;
 
+/// RunPod's ids have 14 characters. Its keys have 40 or more.
+const LONGEST_NAME: usize = 39;
+/// RunPod's variables that are shown; a malformed one stops nothing but the check.
+pub(super) const SHOWN: &[&str] = &["RUNPOD_ENDPOINT_ID", "RUNPOD_BACKLOG_LIMIT"];
+
 /// What RunPod's setup is made of, all but the key fixed.
 pub(super) struct RunPodGroup {
     endpoints: Option<String>,
     backlog_limit: Option<String>,
     /// `None` if it is malformed, and the service does not start.
     base_url: Option<Url>,
+    /// Of [`SHOWN`] variables, which are not set here then.
+    refused: Vec<Problem>,
     sources: [Source; 1],
 }
 
 impl RunPodGroup {
-    pub(super) fn new(raw: RawRunPod, base_url: Option<Url>) -> Self {
+    pub(super) fn new(raw: RawRunPod, base_url: Option<Url>, refused: Vec<Problem>) -> Self {
         let key = Source::new(
             "RUNPOD_API_KEY",
             raw.runpod_api_key.as_ref(),
@@ -36,6 +43,7 @@ impl RunPodGroup {
             endpoints: raw.runpod_endpoint_id,
             backlog_limit: raw.runpod_backlog_limit,
             base_url,
+            refused,
             sources: [key],
         }
     }
@@ -49,7 +57,7 @@ impl Group for RunPodGroup {
     }
 
     fn resolve(&self, given: &[Given]) -> Resolved<Self::Value> {
-        let mut findings = Findings::default();
+        let mut findings = Findings::new(self.refused.clone());
         let key = given
             .first()
             .map_or(Ok(None), |key| secret(key, KEY, no_assignment));
@@ -104,15 +112,18 @@ fn endpoints(text: &str) -> Parsed<Vec<RunPodEndpoint>> {
             Some((name, id)) => (Some(name.trim()), id.trim()),
             None => (None, item),
         };
+        if [Some(id), name].into_iter().flatten().any(is_like_a_key) {
+            return Err(at.fault("looks like an API key", "the id alone"));
+        }
         let id = word(id).ok_or_else(|| {
             at.fault(
-                "has an id that is not 1 to 64 characters of A-Z a-z 0-9 _ -",
+                "has an id that is not 1 to 39 characters of A-Z a-z 0-9 _ -",
                 ENDPOINTS,
             )
         })?;
         let name = word(name.unwrap_or(id.as_str())).ok_or_else(|| {
             at.fault(
-                "has a name that is not 1 to 64 characters of A-Z a-z 0-9 _ -",
+                "has a name that is not 1 to 39 characters of A-Z a-z 0-9 _ -",
                 ENDPOINTS,
             )
         })?;
@@ -128,9 +139,21 @@ fn endpoints(text: &str) -> Parsed<Vec<RunPodEndpoint>> {
     Ok(seen)
 }
 
-/// `[A-Za-z0-9_-]{1,64}`: what RunPod's own clients accept as an id.
+/// A key in the place of an id would be shown in answers, logs and metrics.
+///
+/// RunPod's keys begin with `rpa_` or, made before November 2024, are 40 characters or longer; R2's are
+/// 32 or more hex digits.
+fn is_like_a_key(text: &str) -> bool {
+    let prefixed = text
+        .get(..4)
+        .is_some_and(|head| head.eq_ignore_ascii_case("rpa_"));
+    let hex = text.len() >= 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    prefixed || hex || text.len() > LONGEST_NAME
+}
+
+/// `[A-Za-z0-9_-]{1,39}`: the characters that RunPod's own clients accept in an id.
 fn word(text: &str) -> Option<Label> {
-    let fits = (1..=64).contains(&text.len())
+    let fits = (1..=LONGEST_NAME).contains(&text.len())
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
@@ -138,10 +161,7 @@ fn word(text: &str) -> Option<Label> {
 }
 
 /// What may be right and is worth a word.
-pub(super) fn lints(setup: &Setup<RunPod>) -> Vec<Detail> {
-    let Setup::Ready(runpod) = setup else {
-        return Vec::new();
-    };
+pub(super) fn lints(runpod: &RunPod) -> Vec<Detail> {
     let mut lints = Vec::new();
     if !runpod.api_key.expose_secret().starts_with("rpa_") {
         // Keys made before 2024-11-11 lack it and still work.

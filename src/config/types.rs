@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use reqwest::Url;
 use secrecy::SecretString;
 
+use super::proxy::ProxyUrl;
 use crate::detail::{Detail, Label};
 
 /// Everything the program needs to know, all of it valid.
@@ -29,7 +30,7 @@ pub struct Config {
     /// `API_HEALTH_URL`.
     pub api_health_url: Option<Url>,
     /// `HTTPS_PROXY`: the only proxy ever used, for `https` upstreams.
-    pub https_proxy: Option<Url>,
+    pub https_proxy: Option<ProxyUrl>,
     /// Soft lints and likely misspellings, one sentence each: told at start, by `config` and by `doctor`.
     pub warnings: Vec<Detail>,
 }
@@ -191,6 +192,16 @@ pub enum Setup<T> {
     Malformed(Vec<Problem>),
     /// Ready to ask.
     Ready(T),
+}
+
+impl<T> Setup<T> {
+    /// The settings, if a call can be made.
+    pub fn ready(&self) -> Option<&T> {
+        match self {
+            Setup::Ready(settings) => Some(settings),
+            Setup::Missing(_) | Setup::Malformed(_) => None,
+        }
+    }
 }
 
 /// RunPod, ready to ask.

@@ -2,6 +2,7 @@
 
 use reqwest::Url;
 
+use super::proxy::{self, ProxyUrl};
 use super::r2_endpoint::{Endpoint, Jurisdiction};
 use super::raw::RawUpstreams;
 use super::urls;
@@ -15,7 +16,7 @@ pub(super) struct Upstreams {
     /// Without a path.
     pub(super) r2_endpoint: Endpoint,
     pub(super) r2_jurisdiction: Option<Jurisdiction>,
-    pub(super) https_proxy: Option<Url>,
+    pub(super) https_proxy: Option<ProxyUrl>,
 }
 
 /// URLs and what is allowed in them.
@@ -47,7 +48,7 @@ pub(super) fn upstreams(raw: &RawUpstreams, reader: &mut Reader) -> Upstreams {
             let words = [("eu", Jurisdiction::Eu), ("fedramp", Jurisdiction::FedRamp)];
             values::word(text, &words, "eu or fedramp, or not set")
         });
-    let https_proxy = reader.optional("HTTPS_PROXY", raw.https_proxy.as_ref(), urls::proxy);
+    let https_proxy = reader.optional("HTTPS_PROXY", raw.https_proxy.as_ref(), proxy::parse);
     let r2_endpoint = match (&raw.r2_endpoint_url, r2_endpoint) {
         (None, _) => Endpoint::Unset,
         (Some(_), None) => Endpoint::Malformed,

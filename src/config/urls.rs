@@ -1,4 +1,4 @@
-//! URLs of upstreams and of the proxy.
+//! URLs of upstreams.
 
 use std::net::IpAddr;
 
@@ -14,16 +14,6 @@ pub(super) fn upstream(text: &str, allow_insecure: bool, accepted: &'static str)
             "is http:// and would send keys in clear",
             "an https:// URL, or ALLOW_INSECURE_UPSTREAMS=true",
         ));
-    }
-    Ok(url)
-}
-
-/// The URL of a proxy. `http` is the usual scheme: what goes through it is a TLS tunnel.
-pub(super) fn proxy(text: &str) -> Parsed<Url> {
-    const ACCEPTED: &str = "a URL of host and port alone, such as http://proxy.example.com:3128";
-    let url = bare_url(text, ACCEPTED)?;
-    if url.path() != "/" {
-        return Err(Fault::new("has a path", ACCEPTED));
     }
     Ok(url)
 }
@@ -48,7 +38,8 @@ fn bare_url(text: &str, accepted: &'static str) -> Parsed<Url> {
     Ok(url)
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether the host is this machine, by address or by a reserved name.
+pub(super) fn is_loopback(url: &Url) -> bool {
     let Some(host) = url.host_str() else {
         return false;
     };

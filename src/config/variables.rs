@@ -44,7 +44,7 @@ variables! {
     "RUNPOD_API_KEY", secret "RUNPOD_API_KEY_FILE": "RunPod API key; the checks need no more than access to the endpoints asked.";
     "RUNPOD_ENDPOINT_ID": "RunPod endpoint id, or a comma-separated list; each optionally name=id.";
     "RUNPOD_ENDPOINT_BASE_URL" = "https://api.runpod.ai/v2": "Base of RunPod's endpoint API; the official SDK's own variable.";
-    "RUNPOD_BACKLOG_LIMIT": "Jobs in an endpoint's queue from which on the check warns.";
+    "RUNPOD_BACKLOG_LIMIT": "The check warns when more jobs than this wait in an endpoint's queue.";
     "R2_ACCOUNT_ID": "Cloudflare account id, 32 hex digits; not needed with R2_ENDPOINT_URL.";
     "R2_JURISDICTION": "Jurisdiction of the bucket: eu or fedramp; not set for the default one.";
     "R2_ENDPOINT_URL": "S3 endpoint without the bucket; instead of R2_ACCOUNT_ID and R2_JURISDICTION.";
@@ -81,9 +81,9 @@ variables! {
     "SHUTDOWN_GRACE" = "10s": "Time that busy connections get once the listener is closed.";
     "LOG_LEVEL" = "info": "Least level that is logged: error, warn, info, debug or trace.";
     "LOG_FORMAT" = "auto": "Form of a log line: json, text, or auto (text on a terminal).";
-    "HTTPS_PROXY": "Proxy for calls to https upstreams; no other proxy variable is looked at.";
+    "HTTPS_PROXY": "Proxy for https upstreams, user:password@ allowed; NO_PROXY and other variables are not looked at.";
     "ALLOW_INSECURE_UPSTREAMS" = "false": "Whether http:// upstreams outside loopback are allowed; keys then travel in clear.";
-    "ENV_FILE": "File of NAME=value lines; what the real environment sets wins.";
+    "ENV_FILE": "File of NAME=value lines, a $ in single quotes; what the real environment sets wins.";
 }
 
 /// The entry of a variable.

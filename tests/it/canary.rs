@@ -200,7 +200,7 @@ async fn malformed_values_are_told_without_the_value() {
         ),
         ("R2_ENDPOINT_URL", "https://c4n4ry@c4n4ry.invalid/c4n4ry"),
         ("API_HEALTH_URL", "c4n4ry://c4n4ry"),
-        ("HTTPS_PROXY", "http://user:c4n4ry@c4n4ry:1"),
+        ("HTTPS_PROXY", "http://c4n4ry:c4n4ry@proxy.invalid:1"),
         ("API_KEYS", "c4n4ry"),
         ("PORT", "c4n4ry"),
         ("CHECK_INTERVAL", "c4n4ry"),

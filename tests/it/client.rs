@@ -10,6 +10,7 @@ use infra_health::reason::{
     TLS_ERROR,
 };
 use time::OffsetDateTime;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::support::fixture::{Fixture, Reply, Response};
@@ -347,4 +348,34 @@ async fn say(url: &str) {
         Ok(answer) => println!("<{}>", answer.status.as_u16()),
         Err(failure) => println!("<{failure:?}>"),
     }
+}
+
+/// A proxy with a password gets it, decoded; a refusal is told without it.
+#[tokio::test]
+async fn a_proxy_gets_its_user_info_and_nobody_else() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut seen = Vec::new();
+        while !seen.ends_with(b"\r\n\r\n") {
+            seen.push(socket.read_u8().await.unwrap());
+        }
+        let refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
+        socket.write_all(refusal).await.unwrap();
+        String::from_utf8(seen).unwrap()
+    });
+    let proxy = format!("c4n4ry:p%40w@{address}").parse().unwrap();
+    let client = Client::new(Some(proxy)).unwrap();
+    assert!(!format!("{client:?}").contains("c4n4ry"));
+    let url = "https://upstream.invalid/".parse().unwrap();
+    let failure = client
+        .get(url, HeaderMap::new(), PATIENCE)
+        .await
+        .unwrap_err();
+    assert!(!format!("{failure:?}").contains("c4n4ry"));
+    let asked = asked.await.unwrap().to_ascii_lowercase();
+    // "c4n4ry:p@w".
+    let expected = "proxy-authorization: basic yzrunhj5onbadw==";
+    assert!(asked.contains(expected), "{asked}");
 }

@@ -154,6 +154,65 @@ fn soft_lints_and_misspellings_are_warnings() {
     assert_eq!(resolve(good()).unwrap().config.warnings, []);
 }
 
+fn warnings(changes: &[(&'static str, &'static str)]) -> Vec<String> {
+    let config = resolve(good_but(changes)).unwrap().config;
+    config.warnings.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_pace_under_a_second_is_warned_of_unless_the_upstream_is_on_loopback() {
+    let slip = ("CHECK_INTERVAL", "30ms");
+    let runpod = "RunPod is not on loopback: is the unit right?";
+    let r2 = "R2 is not on loopback: is the unit right?";
+    assert_eq!(
+        warnings(&[slip]),
+        [
+            format!("CHECK_INTERVAL is under 1s, and {runpod}"),
+            format!("CHECK_INTERVAL is under 1s, and {r2}"),
+        ]
+    );
+    assert_eq!(
+        warnings(&[
+            slip,
+            ("RUNPOD_ENDPOINT_BASE_URL", "http://127.0.0.1:9000"),
+            ("R2_CHECK_INTERVAL", "999ms"),
+        ]),
+        [format!("R2_CHECK_INTERVAL is under 1s, and {r2}")]
+    );
+    assert_eq!(
+        warnings(&[
+            ("CHECK_RETRY_INTERVAL", "5ms"),
+            ("API_HEALTH_URL", "https://api.example.com/health"),
+            ("R2_BUCKET", ""),
+        ]),
+        [
+            "CHECK_RETRY_INTERVAL is under 1s, and the main API is not on loopback: is the unit right?".to_owned(),
+            format!("CHECK_RETRY_INTERVAL is under 1s, and {runpod}"),
+        ]
+    );
+    assert_eq!(warnings(&[("CHECK_INTERVAL", "1s")]), [""; 0]);
+}
+
+#[test]
+fn a_proxy_may_need_a_password_and_knows_no_exceptions() {
+    let proxy = ("HTTPS_PROXY", "me:pw@proxy.example.com:3128");
+    let loaded = resolve(good_but(&[proxy])).unwrap();
+    let used = loaded.config.https_proxy.unwrap();
+    assert_eq!(
+        used.expose().as_str(),
+        "http://me:pw@proxy.example.com:3128/"
+    );
+    let row = loaded.effective.iter().find(|row| row.variable == proxy.0);
+    assert_eq!(row.unwrap().value, "http://***@proxy.example.com:3128");
+    let except = ("no_proxy", "10.0.0.0/8");
+    assert_eq!(warnings(&[except]), [""; 0]);
+    assert_eq!(
+        warnings(&[proxy, except]),
+        ["NO_PROXY is not looked at: every https upstream is asked through HTTPS_PROXY"]
+    );
+    assert_eq!(warnings(&[proxy, ("NO_PROXY", "")]), [""; 0]);
+}
+
 #[test]
 fn each_value_says_where_it_came_from() {
     let directory = tempfile::tempdir().unwrap();

@@ -220,14 +220,27 @@ const SERVICE: &[Case] = &[
         "R2_ENDPOINT_URL has a path; accepted: https://<account id>.r2.cloudflarestorage.com alone: the bucket belongs in R2_BUCKET",
     ),
     case(
-        "proxy without a scheme",
-        &[("HTTPS_PROXY", "proxy.example.com:3128")],
-        "HTTPS_PROXY is not an http:// or https:// URL; accepted: a URL of host and port alone, such as http://proxy.example.com:3128",
+        "proxy of one word",
+        &[("HTTPS_PROXY", "rpa_0123456789AB")],
+        "HTTPS_PROXY has neither http:// nor a port; accepted: host and port, such as http://proxy.example.com:3128, optionally with user:password@",
     ),
     case(
-        "proxy with a password",
-        &[("HTTPS_PROXY", "http://me:pw@proxy.example.com:3128")],
-        "HTTPS_PROXY has user info before its host; accepted: a URL of host and port alone, such as http://proxy.example.com:3128",
+        "proxy of another kind",
+        &[("HTTPS_PROXY", "socks5://proxy.example.com:1080")],
+        "HTTPS_PROXY is not an http:// or https:// URL; accepted: host and port, such as http://proxy.example.com:3128, optionally with user:password@",
+    ),
+    case(
+        "proxy with a slash in its password",
+        &[("HTTPS_PROXY", "http://me:p/w@proxy.example.com:3128")],
+        "HTTPS_PROXY is not a URL; accepted: host and port, such as http://proxy.example.com:3128, optionally with user:password@",
+    ),
+    case(
+        "secret in a URL",
+        &[(
+            "API_HEALTH_URL",
+            "https://example.com/0123456789abcdef/health",
+        )],
+        "API_HEALTH_URL holds the value of API_KEYS; accepted: a value that is no secret",
     ),
     case(
         "short key",
@@ -329,12 +342,12 @@ const CHECK: &[Case] = &[
     case(
         "endpoint with a space",
         &[("RUNPOD_ENDPOINT_ID", "my endpoint")],
-        "RUNPOD_ENDPOINT_ID has an id that is not 1 to 64 characters of A-Z a-z 0-9 _ -; accepted: the id alone, or a comma-separated list of ids or name=id",
+        "RUNPOD_ENDPOINT_ID has an id that is not 1 to 39 characters of A-Z a-z 0-9 _ -; accepted: the id alone, or a comma-separated list of ids or name=id",
     ),
     case(
         "endpoint without a name",
         &[("RUNPOD_ENDPOINT_ID", "=abc")],
-        "RUNPOD_ENDPOINT_ID has a name that is not 1 to 64 characters of A-Z a-z 0-9 _ -; accepted: the id alone, or a comma-separated list of ids or name=id",
+        "RUNPOD_ENDPOINT_ID has a name that is not 1 to 39 characters of A-Z a-z 0-9 _ -; accepted: the id alone, or a comma-separated list of ids or name=id",
     ),
     case(
         "endpoint twice",
@@ -440,6 +453,45 @@ const CHECK: &[Case] = &[
             "https://videos.0123456789abcdef0123456789abcdef.r2.cloudflarestorage.com",
         )],
         "R2_ENDPOINT_URL has a host that does not begin with an account id of 32 hex digits; accepted: https://<account id>.r2.cloudflarestorage.com",
+    ),
+    case(
+        "keys and ids swapped",
+        &[
+            ("RUNPOD_API_KEY", "jpnw0v75y3qoql"),
+            ("RUNPOD_ENDPOINT_ID", "rpa_0123456789"),
+        ],
+        "RUNPOD_ENDPOINT_ID looks like an API key; accepted: the id alone",
+    ),
+    case(
+        "key in upper case as a name",
+        &[("RUNPOD_ENDPOINT_ID", "abc,RPA_1=def")],
+        "RUNPOD_ENDPOINT_ID item 2 looks like an API key; accepted: the id alone",
+    ),
+    case(
+        "key without a prefix as an id",
+        &[(
+            "RUNPOD_ENDPOINT_ID",
+            "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ012345",
+        )],
+        "RUNPOD_ENDPOINT_ID looks like an API key; accepted: the id alone",
+    ),
+    case(
+        "access key id as an id",
+        &[(
+            "RUNPOD_ENDPOINT_ID",
+            "fast=ffeeddccbbaa99887766554433221100",
+        )],
+        "RUNPOD_ENDPOINT_ID looks like an API key; accepted: the id alone",
+    ),
+    case(
+        "secret of another check as a bucket",
+        &[("R2_BUCKET", "same"), ("RUNPOD_API_KEY", "same")],
+        "R2_BUCKET holds the value of RUNPOD_API_KEY; accepted: a value that is no secret",
+    ),
+    case(
+        "secret as an account",
+        &[("R2_ACCOUNT_ID", "00112233445566778899AABBCCDDEEFF")],
+        "R2_ACCOUNT_ID holds the value of R2_ACCESS_KEY_ID; accepted: a value that is no secret",
     ),
     case(
         "secret in variable and file",
@@ -587,6 +639,33 @@ fn a_line_of_an_env_file_that_cannot_be_read_is_not_shown() {
             "ENV_FILE names a file with a line that is not NAME=value, after 1 good ones; accepted: the path of a readable file of NAME=value lines"
         ]
     );
+}
+
+#[test]
+fn nothing_is_put_in_place_of_a_dollar() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("env");
+    let resolve = |text: &str| {
+        fs::write(&path, text).unwrap();
+        resolve([("ENV_FILE", path.to_str().unwrap())])
+    };
+    for line in [
+        "R2_SECRET_ACCESS_KEY=$PATH",
+        "R2_SECRET_ACCESS_KEY=\"pa$PATH\"",
+    ] {
+        assert_eq!(
+            problems(&resolve(&format!("# $\nPORT=1\n{line}\n"))),
+            [
+                "ENV_FILE names a file with a $ that stands for another variable in line 3; accepted: plain values; one that holds a $ in single quotes"
+            ]
+        );
+    }
+    let loaded = resolve("R2_SECRET_ACCESS_KEY='pa$PATH'\n").unwrap();
+    let shown = |name| {
+        let row = loaded.effective.iter().find(|row| row.variable == name);
+        row.unwrap().value.clone()
+    };
+    assert_eq!(shown("R2_SECRET_ACCESS_KEY"), "set, 7 characters");
 }
 
 #[test]

@@ -56,6 +56,7 @@ fn no_good_secret_is_shown() {
         ("R2_SECRET_ACCESS_KEY", long),
         ("R2_SESSION_TOKEN", long),
         ("API_KEYS", long),
+        ("HTTPS_PROXY", "http://c4n4ry:c4n4ry@proxy.example.com:3128"),
     ]));
     assert!(
         loaded
@@ -64,6 +65,48 @@ fn no_good_secret_is_shown() {
     );
     let text = said(&loaded);
     assert!(!text.contains(CANARY), "{text}");
+}
+
+/// Every secret in place of, and in exchange for, every variable that is shown.
+#[test]
+fn no_secret_in_the_wrong_variable_is_shown() {
+    let secrets = [
+        ("RUNPOD_API_KEY", "rpa_c4n4ry0123456789ABCDEFGHJKLMNPQRSTUV"),
+        ("RUNPOD_API_KEY", "c4n4ryshort"),
+        ("R2_ACCESS_KEY_ID", "c4a4c4a4c4a4c4a4c4a4c4a4c4a4c4a4"),
+        (
+            "R2_SECRET_ACCESS_KEY",
+            "c4a4c4a4c4a4c4a4c4a4c4a4c4a4c4a4c4a4c4a4c4a4c4a4c4a4c4a4c4a4c4a4",
+        ),
+        ("R2_SESSION_TOKEN", "c4n4ry-session-token"),
+        ("API_KEYS", "c4n4ry-operator-key"),
+    ];
+    let shown = || VARIABLES.iter().filter(|variable| !variable.secret());
+    for (secret, value) in secrets {
+        for variable in shown() {
+            let text = said(&resolve(good_but(&[
+                (secret, value),
+                (variable.name, value),
+            ])));
+            let found = text
+                .to_ascii_lowercase()
+                .contains(&value.to_ascii_lowercase());
+            assert!(!found, "{secret} also in {}: {text}", variable.name);
+        }
+    }
+    // Those that their form tells from every name.
+    for (secret, value) in [secrets[0], secrets[3]] {
+        for variable in shown() {
+            let pairs = good();
+            let old = pairs.iter().find(|(name, _)| *name == variable.name);
+            let swapped = [
+                (secret, old.map_or("", |(_, value)| value)),
+                (variable.name, value),
+            ];
+            let text = said(&resolve(good_but(&swapped)));
+            assert!(!text.contains(value), "{swapped:?}: {text}");
+        }
+    }
 }
 
 #[test]
