@@ -4,7 +4,7 @@
 CARGO_DENY := 0.20.2
 SCRIPTS := .ci/run deploy/image/prove deploy/image/inside
 
-.PHONY: all fmt clippy doc test deny shell image ci tools fetch
+.PHONY: all fmt clippy doc test deny shell image ci tools fetch bench
 
 all: fmt clippy doc test
 
@@ -28,6 +28,10 @@ shell: ## lints of the scripts (Debian's package shellcheck)
 
 image: ## builds and proves the image without a registry; root, Debian
 	deploy/image/prove
+
+bench: ## benchmarks, a few minutes each (docs/performance.md); no part of ci
+	cargo run --release --locked --manifest-path benches/Cargo.toml --bin side_by_side
+	cargo run --release --locked --manifest-path benches/Cargo.toml --bin upstream_trouble
 
 ci: ## everything
 	.ci/run

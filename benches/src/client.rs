@@ -141,3 +141,20 @@ pub fn get(path: &str, key: Option<&str>) -> Vec<u8> {
 fn invalid(what: &str) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, what)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_200_with_json_is_good() {
+        let good = |status, body: &str| {
+            let (head, body) = (String::new(), body.into());
+            Answer { status, head, body }.must_be_good().is_ok()
+        };
+        assert!(good(200, r#"{"status":"healthy"}"#));
+        assert!(!good(503, r#"{"status":"degraded"}"#));
+        assert!(!good(200, "<html>"));
+        assert!(!good(200, ""));
+    }
+}

@@ -13,6 +13,11 @@ use crate::client::{Answer, Connection, get};
 /// Longest wait for a process to answer.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
+/// Where servers run.
+pub const SERVER_CORE: usize = 0;
+/// Where the benchmark and its stand-ins run.
+pub const CLIENT_CORE: usize = 1;
+
 /// The repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -99,18 +104,22 @@ impl Process {
         }
     }
 
-    /// CPU time of all its threads so far, as the scheduler counts it (`/proc/PID/task/*/schedstat`).
+    /// CPU time of all its threads so far.
     pub fn cpu(&self) -> io::Result<Duration> {
-        let mut nanos = 0;
+        self.scheduled(0)
+    }
+
+    /// Time so far that its threads were ready to run and had no core.
+    pub fn without_core(&self) -> io::Result<Duration> {
+        self.scheduled(1)
+    }
+
+    fn scheduled(&self, field: usize) -> io::Result<Duration> {
+        let mut sum = Duration::ZERO;
         for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            let text = fs::read_to_string(task?.path().join("schedstat"))?;
-            let first = text
-                .split(' ')
-                .next()
-                .and_then(|word| word.parse::<u64>().ok());
-            nanos += first.ok_or(io::ErrorKind::InvalidData)?;
+            sum += schedstat(&task?.path(), field)?;
         }
-        Ok(Duration::from_nanos(nanos))
+        Ok(sum)
     }
 
     /// A line of `/proc/PID/status`, such as `VmRSS`.
@@ -132,9 +141,37 @@ impl Drop for Process {
     }
 }
 
+/// Time so far that the calling thread was ready to run and had no core.
+pub fn without_core_here() -> io::Result<Duration> {
+    schedstat(Path::new("/proc/thread-self"), 1)
+}
+
+/// A field of the scheduler's own account of a thread: 0 is time on a core, 1 time ready without one.
+fn schedstat(thread: &Path, field: usize) -> io::Result<Duration> {
+    let text = fs::read_to_string(thread.join("schedstat"))?;
+    let nanos = text.split_whitespace().nth(field);
+    let nanos = nanos.and_then(|word| word.parse().ok());
+    Ok(Duration::from_nanos(
+        nanos.ok_or(io::ErrorKind::InvalidData)?,
+    ))
+}
+
 /// An address of loopback that was free a moment ago.
 pub fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind(("127.0.0.1", 0))?.local_addr()
+}
+
+/// This process, and what it starts from now on, on one core.
+pub fn run_here_on(core: usize) -> io::Result<()> {
+    let status = Command::new("taskset")
+        .args(["-cp", &core.to_string(), &std::process::id().to_string()])
+        .stdout(Stdio::null())
+        .status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other("this needs a second core"))
+    }
 }
 
 /// `program` on one core.

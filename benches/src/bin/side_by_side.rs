@@ -11,13 +11,13 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use infra_health_benches::client::{Answer, Connection, get};
 use infra_health_benches::numbers::Sample;
 use infra_health_benches::process::{
-    Process, build, build_service, free_address, load_average, pinned,
+    CLIENT_CORE, Process, SERVER_CORE, build, build_service, free_address, load_average, pinned,
+    run_here_on,
 };
 use infra_health_benches::upstreams::{KEY, Upstreams, fit_endpoint, listing};
 use tokio::runtime::Runtime;
@@ -27,8 +27,6 @@ const ROUND: Duration = Duration::from_secs(1);
 /// Requests under way at a time, one a connection.
 const CONNECTIONS: usize = 16;
 const STARTS: usize = 21;
-const SERVER_CORE: usize = 0;
-const CLIENT_CORE: usize = 1;
 
 /// One way of asking one of the servers.
 struct Subject<'a> {
@@ -129,19 +127,6 @@ fn main() -> io::Result<()> {
     print_table(&subjects);
     println!("load average {} at the end", load_average());
     Ok(())
-}
-
-/// This process, and what it starts from now on, on one core.
-fn run_here_on(core: usize) -> io::Result<()> {
-    let status = Command::new("taskset")
-        .args(["-cp", &core.to_string(), &std::process::id().to_string()])
-        .stdout(std::process::Stdio::null())
-        .status()?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(io::Error::other("this needs a second core"))
-    }
 }
 
 fn wait_until_healthy(service: &Process) -> io::Result<Answer> {

@@ -4,25 +4,32 @@
 //! cargo run --release --manifest-path benches/Cargo.toml --bin upstream_trouble
 //! ```
 //!
+//! Linux with `taskset`, two cores: the services run on core 0, client and upstreams on core 1, because a round trip
+//! takes several times as long between cores as on one, and the kernel would choose anew each time.
+//!
 //! Builds the release binary and starts it three times, once a kind of upstream, with checks every second instead of
 //! every 30. Each round first leaves all alone and counts upstream calls, then asks each of them in turn, over one
-//! keep-alive connection and as fast as it answers, and counts again. The healthy one shows what is the
-//! machine's own noise. Nothing about time is asserted, that is for the reader; it fails when an answer is not
-//! 200 with JSON. About 2 minutes, once built.
+//! keep-alive connection and as fast as it answers, and counts again; each round begins with another one. The
+//! healthy one shows the machine's own noise. So do the last two columns: what all requests over 1 ms took together,
+//! and how long client and service were ready to run without a core, as the scheduler counts it. Nothing about
+//! time is asserted, that is for the reader; it fails when an answer is not 200 with JSON. About 3 minutes, once built.
 
 use std::io;
-use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use infra_health_benches::client::{Connection, get};
 use infra_health_benches::fixture::Reply;
 use infra_health_benches::numbers::Sample;
-use infra_health_benches::process::{Process, build_service, free_address, load_average};
+use infra_health_benches::process::{
+    CLIENT_CORE, Process, SERVER_CORE, build_service, free_address, load_average, pinned,
+    run_here_on, without_core_here,
+};
 use infra_health_benches::upstreams::{KEY, Upstreams, fit_endpoint, listing};
 use tokio::runtime::Runtime;
 
-const ROUNDS: usize = 4;
+/// A multiple of the cases, so that each begins as many rounds.
+const ROUNDS: usize = 6;
 /// Of each part of a round: several runs of each check, every one of which meets its timeout.
 const PART: Duration = Duration::from_secs(8);
 const FEWEST: usize = 1_000;
@@ -40,9 +47,18 @@ struct Case {
     name: &'static str,
     upstreams: Upstreams,
     service: Process,
-    latencies: Vec<f64>,
+    load: Load,
     idle: Calls,
     loaded: Calls,
+}
+
+/// What requests met.
+#[derive(Default)]
+struct Load {
+    /// In microseconds.
+    latencies: Vec<f64>,
+    /// Client and service, ready to run.
+    without_core: Duration,
 }
 
 /// Upstream calls within some time.
@@ -72,7 +88,7 @@ impl Case {
         status: &str,
     ) -> io::Result<Self> {
         let address = free_address()?;
-        let mut command = Command::new(binary);
+        let mut command = pinned(SERVER_CORE, binary);
         upstreams.configure(&mut command, address);
         command.envs(PACE);
         let service = Process::start(command, address)?;
@@ -86,18 +102,19 @@ impl Case {
             name,
             upstreams,
             service,
-            latencies: Vec::new(),
+            load: Load::default(),
             idle: Calls::default(),
             loaded: Calls::default(),
         })
     }
 
-    /// One part of a round under load: latencies in microseconds.
-    fn load(&mut self) -> io::Result<Vec<f64>> {
+    /// One part of a round under load.
+    fn load(&mut self) -> io::Result<Load> {
         let request = get("/health", Some(KEY));
         let mut connection = Connection::open(self.service.address())?;
         let mut latencies = Vec::with_capacity(MOST);
         let (begin, before) = (Instant::now(), self.upstreams.calls());
+        let waited = self.without_core()?;
         while (begin.elapsed() < PART && latencies.len() < MOST) || latencies.len() < FEWEST {
             let asked = Instant::now();
             let answer = connection.ask(&request)?;
@@ -106,12 +123,20 @@ impl Case {
         }
         self.loaded
             .add(self.upstreams.calls() - before, begin.elapsed());
-        Ok(latencies)
+        Ok(Load {
+            latencies,
+            without_core: self.without_core()?.saturating_sub(waited),
+        })
+    }
+
+    fn without_core(&self) -> io::Result<Duration> {
+        Ok(without_core_here()? + self.service.without_core()?)
     }
 }
 
 fn main() -> io::Result<()> {
     let binary = build_service()?;
+    run_here_on(CLIENT_CORE)?;
     let runtime = Runtime::new()?;
     let case = |name, runpod: Reply, r2: Reply, status| {
         let upstreams = Upstreams::start(&runtime, runpod, r2)?;
@@ -137,18 +162,21 @@ fn main() -> io::Result<()> {
         load_average()
     );
     print_heading();
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
         rest(&mut cases);
-        for case in &mut cases {
-            let latencies = case.load()?;
-            case.latencies.extend(&latencies);
-            print_row(case.name, latencies);
+        for turn in 0..cases.len() {
+            let at = (round + turn) % cases.len();
+            let case = &mut cases[at];
+            let load = case.load()?;
+            case.load.latencies.extend(&load.latencies);
+            case.load.without_core += load.without_core;
+            print_row(case.name, load);
         }
     }
     println!("\nall rounds");
     print_heading();
     for case in &mut cases {
-        print_row(case.name, std::mem::take(&mut case.latencies));
+        print_row(case.name, std::mem::take(&mut case.load));
     }
     println!(
         "\n{:<16} {:>26} {:>26}",
@@ -179,16 +207,27 @@ fn rest(cases: &mut [Case]) {
 
 fn print_heading() {
     println!(
-        "{:<16} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8}",
-        "upstreams", "requests", "min", "p50", "p99", "p99.9", "max"
+        "{:<16} {:>9} {:>5} {:>5} {:>6} {:>6} {:>7} {:>14} {:>14}",
+        "upstreams",
+        "requests",
+        "min",
+        "p50",
+        "p99",
+        "p99.9",
+        "max",
+        "over 1 ms, ms",
+        "no core, ms"
     );
 }
 
-fn print_row(name: &str, latencies: Vec<f64>) {
-    let sample = Sample::new(latencies);
+fn print_row(name: &str, load: Load) {
+    let slow: f64 = load.latencies.iter().filter(|&&micros| micros > 1e3).sum();
+    let sample = Sample::new(load.latencies);
     let [min, p50, p99, p999, max] = [0, 500, 990, 999, 1000].map(|at| sample.quantile(at));
     println!(
-        "{name:<16} {:>9} {min:>8.0} {p50:>8.0} {p99:>8.0} {p999:>8.0} {max:>8.0}",
-        sample.len()
+        "{name:<16} {:>9} {min:>5.0} {p50:>5.0} {p99:>6.0} {p999:>6.0} {max:>7.0} {:>14.0} {:>14.0}",
+        sample.len(),
+        slow / 1e3,
+        load.without_core.as_secs_f64() * 1e3
     );
 }
