@@ -102,6 +102,8 @@ impl Trouble {
         // Not before: of connections just accepted, the requests may not have been read yet.
         if matches!(error.raw_os_error(), Some(EMFILE | ENFILE)) {
             relieve();
+            // It ends in its own task.
+            tokio::task::yield_now().await;
         }
     }
 

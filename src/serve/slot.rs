@@ -8,6 +8,7 @@
 //! and `Lingering` from anywhere, once nothing more will be answered. Every change is one relaxed store.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use tokio::time::Instant;
 
 /// What a connection is doing.
