@@ -13,6 +13,7 @@ fmt: ## formatting
 
 clippy: ## lints, warnings are errors
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --manifest-path benches/Cargo.toml --workspace --all-targets -- -D warnings
 
 doc: ## documentation, broken links are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
@@ -38,6 +39,7 @@ ci: ## everything
 
 fetch: ## all downloads of crates
 	cargo fetch --locked
+	cargo fetch --locked --manifest-path benches/Cargo.toml
 
 # Hardly optimised: it runs for a second, and compiles in half the time.
 tools:
