@@ -15,10 +15,12 @@ use tokio::net::TcpListener;
 use crate::checks::{self, Parts, client::Client};
 use crate::clock::Clock;
 use crate::config::{Config, Live, Loaded, Reloader};
-use crate::http::{Facts, Front, Setup, options, refresh_patience};
+use crate::http::{Facts, Front, LONGEST_WAIT, Setup, options, refresh_patience};
 use crate::monitor::{self, Monitor};
 use crate::peer::Peer;
-use crate::serve::{self, Drain, Handler, Shutdown, Stage, effective_cap, serve};
+use crate::serve::{
+    self, Drain, Handler, Shutdown, Stage, effective_cap, listen, second_cap, serve,
+};
 use crate::supervise::Supervised;
 use crate::vitals::{Vitals, sample_lag};
 
@@ -71,7 +73,7 @@ impl App {
     ///
     /// # Errors
     /// When an address cannot be bound or the monitor's thread cannot be started.
-    pub async fn start(loaded: Loaded, clock: Clock) -> Result<Self, StartError> {
+    pub fn start(loaded: Loaded, clock: Clock) -> Result<Self, StartError> {
         let Loaded {
             config,
             live,
@@ -79,9 +81,9 @@ impl App {
             ..
         } = loaded;
         let main = SocketAddr::new(config.server.host, config.server.port);
-        let listener = bind("HOST and PORT", main).await?;
+        let listener = bind("HOST and PORT", main)?;
         let probe_listener = match config.server.probe_addr {
-            Some(address) => Some(bind("PROBE_ADDR", address).await?),
+            Some(address) => Some(bind("PROBE_ADDR", address)?),
             None => None,
         };
         let vitals = Arc::new(Vitals::new());
@@ -152,7 +154,7 @@ impl App {
 
         let limits = limits(&self.config);
         let probe_limits = serve::Limits {
-            max_connections: PROBE_CONNECTIONS,
+            max_connections: second_cap(PROBE_CONNECTIONS),
             ..limits
         };
         let main = serve(
@@ -176,9 +178,9 @@ impl App {
     }
 }
 
-async fn bind(variable: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    let bound = TcpListener::bind(address).await;
-    bound.map_err(|source| StartError::Bind {
+/// Must be called on a runtime.
+fn bind(variable: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    listen(address).map_err(|source| StartError::Bind {
         variable,
         address,
         source,
@@ -228,9 +230,12 @@ fn facts(drain: &Drain, vitals: &Arc<Vitals>) -> Facts {
 
 fn limits(config: &Config) -> serve::Limits {
     let server = &config.server;
-    let probes = server.probe_addr.map_or(0, |_| PROBE_CONNECTIONS);
+    let probes = server
+        .probe_addr
+        .map_or(0, |_| second_cap(PROBE_CONNECTIONS));
     let defaults = serve::Limits::default();
-    let longest = server.header_timeout + refresh_patience(&checks::infos(config)) + BUSY_MARGIN;
+    let held = refresh_patience(&checks::infos(config)).max(LONGEST_WAIT);
+    let longest = server.header_timeout + held + BUSY_MARGIN;
     serve::Limits {
         header_timeout: server.header_timeout,
         idle_timeout: server.idle_timeout,

@@ -105,10 +105,10 @@ async fn run() -> Result<(), Failure> {
     let _telemetry = telemetry::init(loaded.config.log);
     let signals = signals()?;
 
-    let app = match App::start(loaded, Clock::default()).await {
+    let app = match App::start(loaded, Clock::default()) {
         Err(StartError::Bind { .. }) if port.is_none() => {
             printout::say(&format!("sandbox: port {PORT} is taken, so a free one\n"));
-            App::start(variables.load("0")?, Clock::default()).await?
+            App::start(variables.load("0")?, Clock::default())?
         }
         started => started?,
     };

@@ -48,9 +48,7 @@ async fn serve(loaded: Loaded) -> Result<(), String> {
     let delay = loaded.config.server.shutdown_delay;
     let signals =
         signals().map_err(|error: io::Error| format!("signals cannot be handled: {error}"))?;
-    let app = App::start(loaded, Clock::default())
-        .await
-        .map_err(|error| error.to_string())?;
+    let app = App::start(loaded, Clock::default()).map_err(|error| error.to_string())?;
     tell_addresses(&app);
     let shutdown = app.shutdown();
     let front = app.front();

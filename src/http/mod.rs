@@ -23,4 +23,5 @@ mod shared;
 mod wait;
 
 pub use front::Front;
+pub use query::LONGEST_WAIT;
 pub use shared::{Facts, Setup, options, refresh_patience};

@@ -9,7 +9,8 @@ use crate::snapshot::CheckSet;
 /// For a `wait` without `timeout`.
 const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
+/// The longest `wait`.
+pub const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// What a caller of `/health` asks for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

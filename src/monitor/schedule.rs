@@ -10,7 +10,7 @@ use crate::state::State;
 const MAX_BACK_OFF: u32 = 2;
 
 /// The delay from the end of the run that led to `state` to the next one, and how long of it the upstream
-/// asked for. `random` is uniform in `[0, 1)`: the delay is spread by ± [`Policy::JITTER`], not below what
+/// asked for and a refresh must honour. `random` is uniform in `[0, 1)`: the delay is spread by ± [`Policy::JITTER`], not below what
 /// the upstream asked for, unless that alone would let the last result turn stale: a deferral keeps the
 /// verdict, so the next run comes while it can still be kept.
 pub fn after(
@@ -38,7 +38,7 @@ pub fn after(
         }
         _ => spread,
     };
-    (delay, back_off)
+    (delay, back_off.map(|by| by.min(delay)))
 }
 
 /// The longest delay after which a run that takes its whole timeout still ends before the last judged

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep};
 
 /// Long enough for a connection to end and leave its descriptor, short enough not to be noticed.
@@ -18,6 +18,27 @@ const BATCH: usize = 64;
 /// The error numbers, the same on every Unix, of a process and a system without free descriptors.
 const EMFILE: i32 = 24;
 const ENFILE: i32 = 23;
+
+/// Connections that wait to be accepted; the kernel lowers it to its own limit.
+const ACCEPT_QUEUE: u32 = 4096;
+
+/// Listens there, with a queue for bursts; to be called on a runtime.
+///
+/// The standard library's queue holds 128 connections: a burst beyond that is dropped and comes again
+/// after 1 s, when a probe has given up.
+///
+/// # Errors
+/// When the address is taken or not ours.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // As `TcpListener::bind` does: a restart must not wait for old connections to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(ACCEPT_QUEUE)
+}
 
 /// Accepts until `end`. Whenever descriptors have run out, `relieve` is to end a connection.
 pub(super) async fn until(
@@ -117,6 +138,21 @@ impl Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Nobody accepts: all of them wait in the kernel's queue.
+    #[tokio::test]
+    async fn a_burst_waits_to_be_accepted() {
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
+        let most = most.ok().and_then(|most| most.trim().parse().ok());
+        let mut waiting = Vec::new();
+        for _ in 0..most.unwrap_or(128).min(400) {
+            let connect = TcpSocket::new_v4().unwrap().connect(address);
+            let connected = tokio::time::timeout(Duration::from_secs(10), connect).await;
+            waiting.push(connected.expect("dropped by the kernel").unwrap());
+        }
+    }
 
     #[test]
     fn an_episode_is_told_once() {

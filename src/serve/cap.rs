@@ -14,10 +14,7 @@ const FEWEST_CONNECTIONS: usize = 16;
 /// `configured`, else 10,000, but no more than that limit leaves room for beside `others`, the connections
 /// of other listeners, and max(128, 5 % of it + 64) descriptors for everything else.
 pub fn effective_cap(configured: Option<usize>, others: usize) -> usize {
-    let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|error| {
-        tracing::warn!(%error, "cannot raise the descriptor limit");
-        1024
-    });
+    let limit = descriptor_limit();
     let most = room(limit, others);
     if let Some(configured) = configured.filter(|&configured| configured > most) {
         tracing::warn!(
@@ -28,6 +25,19 @@ pub fn effective_cap(configured: Option<usize>, others: usize) -> usize {
         );
     }
     configured.unwrap_or(MOST_CONNECTIONS).min(most)
+}
+
+/// The share of `wanted` connections that a second listener can have: at most half of the room for all.
+pub fn second_cap(wanted: usize) -> usize {
+    wanted.min(room(descriptor_limit(), 0) / 2)
+}
+
+/// The soft limit, raised to the hard one.
+fn descriptor_limit() -> u64 {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot raise the descriptor limit");
+        1024
+    })
 }
 
 fn room(descriptors: u64, others: usize) -> usize {

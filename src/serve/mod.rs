@@ -25,7 +25,8 @@ use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep_until};
 
-pub use cap::effective_cap;
+pub use accept::listen;
+pub use cap::{effective_cap, second_cap};
 pub use drain::{Drain, Shutdown, Signal, Stage, follow, signals};
 pub use report::{Cause, ServeReport};
 

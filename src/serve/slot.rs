@@ -29,8 +29,8 @@ pub(super) enum Phase {
 }
 
 /// A phase and when it began, in milliseconds of the table's clock; and since when the client, which
-/// does not read, has kept the kernel from taking any byte of an answer. hyper begins the next pipelined
-/// request before the last answer is out, so this goes with both busy phases.
+/// does not read, has kept the kernel from taking any byte of an answer. A mark of its own, because a phase
+/// does not begin anew with each byte that goes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct State {
     word: u64,

@@ -138,7 +138,7 @@ const CHECKS: [&str; 2] = ["runpod_configured", "r2_configured"];
 
 async fn play(row: Row) {
     let upstreams = Scripted::start(row.runpod, row.r2).await;
-    let app = TestApp::start(upstreams.pairs(), &[("CHECK_INTERVAL", "400ms")]).await;
+    let app = TestApp::start(upstreams.pairs(), &[("CHECK_INTERVAL", "400ms")]);
     for check in CHECKS {
         let details = app.until_reason(check, row.reason).await;
         let message = details["message"].as_str().unwrap();

@@ -173,7 +173,7 @@ async fn more_descriptors() {
         ("MAX_CONNECTIONS", "1000000"),
         ("HEADER_TIMEOUT", "60s"),
     ];
-    let app = TestApp::start(upstreams.pairs(), &more).await;
+    let app = TestApp::start(upstreams.pairs(), &more);
     app.until_status("healthy").await;
     println!("listening on {}", app.0);
     println!("listening on {}", app.probes.unwrap().0);

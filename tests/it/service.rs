@@ -14,7 +14,7 @@ use crate::support::upstreams::{BUCKET, RUNPOD_KEY, Upstreams};
 #[tokio::test]
 async fn healthy_with_both_upstreams_up() {
     let upstreams = Upstreams::start().await;
-    let app = TestApp::start(upstreams.pairs(), &[]).await;
+    let app = TestApp::start(upstreams.pairs(), &[]);
     let body = app.until_status("healthy").await;
     let all = json!({"api": true, "runpod_configured": true, "r2_configured": true});
     assert_eq!(body["checks"], all);
@@ -32,7 +32,7 @@ async fn healthy_with_both_upstreams_up() {
 #[tokio::test]
 async fn degraded_while_the_bucket_is_gone() {
     let upstreams = Upstreams::start().await;
-    let app = TestApp::start(upstreams.pairs(), &[]).await;
+    let app = TestApp::start(upstreams.pairs(), &[]);
     app.until_status("healthy").await;
     upstreams.s3.delete_bucket(BUCKET).unwrap();
     let body = app.until_status("degraded").await;
@@ -61,7 +61,7 @@ async fn degraded_while_the_bucket_is_gone() {
 #[tokio::test]
 async fn degraded_as_503_tells_the_same_and_spares_other_instances() {
     let strict = [("HEALTH_DEGRADED_STATUS", "503")];
-    let app = TestApp::start([("R2_BUCKET", "videos")], &strict).await;
+    let app = TestApp::start([("R2_BUCKET", "videos")], &strict);
     let answer = app
         .until("/health", |answer| answer.json()["checks"]["api"] == true)
         .await;
@@ -91,9 +91,9 @@ async fn instances_that_watch_each_other_do_not_latch() {
     let watch = |address| format!("http://{address}/health");
     let strict = ("HEALTH_DEGRADED_STATUS", "503");
     let second = watch(relay.local_addr().unwrap());
-    let a = TestApp::start(upstreams.pairs(), &[strict, ("API_HEALTH_URL", &second)]).await;
+    let a = TestApp::start(upstreams.pairs(), &[strict, ("API_HEALTH_URL", &second)]);
     let b = [strict, ("API_HEALTH_URL", &watch(a.0))];
-    let b = TestApp::start(upstreams.pairs(), &b).await;
+    let b = TestApp::start(upstreams.pairs(), &b);
     let _relaying = relay_to(relay, *b);
     for instance in [&a, &b] {
         instance.until_status("healthy").await;
@@ -134,7 +134,7 @@ fn relay_to(listener: TcpListener, to: Caller) -> JoinSet<()> {
 async fn waiting_ends_with_health_with_the_timeout_or_with_a_drain() {
     let upstreams = Upstreams::start().await;
     upstreams.s3.delete_bucket(BUCKET).unwrap();
-    let app = TestApp::start(upstreams.pairs(), &[]).await;
+    let app = TestApp::start(upstreams.pairs(), &[]);
     app.until_reason("r2_configured", "bucket_not_found").await;
 
     let in_vain = app.get_as_operator("/health?wait=healthy&timeout=1s").await;
@@ -170,7 +170,7 @@ async fn waiting_ends_with_health_with_the_timeout_or_with_a_drain() {
 
 #[tokio::test]
 async fn the_listener_for_probes_has_nothing_else() {
-    let app = TestApp::start([("PROBE_ADDR", "127.0.0.1:0")], &[]).await;
+    let app = TestApp::start([("PROBE_ADDR", "127.0.0.1:0")], &[]);
     let probes = app.probes.unwrap();
     probes.until("/readyz", |answer| answer.status == 200).await;
     assert_eq!(probes.get("/livez").await.status, 200);

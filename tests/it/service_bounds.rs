@@ -18,7 +18,7 @@ const ONCE: [(&str, &str); 3] = [
 #[tokio::test]
 async fn no_request_calls_an_upstream_and_refreshes_are_bounded() {
     let upstreams = Scripted::start(fit_endpoint(), listing()).await;
-    let app = TestApp::start(upstreams.pairs(), &ONCE).await;
+    let app = TestApp::start(upstreams.pairs(), &ONCE);
     app.until_status("healthy").await;
     let calls = || (upstreams.runpod.calls(), upstreams.r2.calls());
     assert_eq!(calls(), (1, 1), "one run");
@@ -60,7 +60,7 @@ async fn the_first_round_is_waited_for_and_no_longer_than_the_deadline() {
     let upstreams = Scripted::start(Reply::Hang, listing()).await;
     let mut variables = ONCE.to_vec();
     variables.push(("HEALTH_DEADLINE", "50ms"));
-    let app = TestApp::start(upstreams.pairs(), &variables).await;
+    let app = TestApp::start(upstreams.pairs(), &variables);
     let first = app.get("/health").await;
     assert_eq!(
         (first.status, first.json()["status"].as_str()),
@@ -87,7 +87,7 @@ async fn the_first_round_is_waited_for_and_no_longer_than_the_deadline() {
     // With time enough the very first request gets the round's result.
     let upstreams = Upstreams::start().await;
     let patient = [("HEALTH_DEADLINE", "10s")];
-    let app = TestApp::start(upstreams.pairs(), &patient).await;
+    let app = TestApp::start(upstreams.pairs(), &patient);
     assert_eq!(app.get("/health").await.json()["status"], "healthy");
 }
 
@@ -98,7 +98,7 @@ async fn an_api_that_does_not_answer_holds_no_replica_back() {
     let url = format!("{}/health", api.url());
     let mut variables = ONCE.to_vec();
     variables.push(("API_HEALTH_URL", &url));
-    let app = TestApp::start(upstreams.pairs(), &variables).await;
+    let app = TestApp::start(upstreams.pairs(), &variables);
     app.until("/readyz", |answer| answer.status == 200).await;
     let details = app.until_reason("api", "starting").await;
     assert_eq!(details["status"], "fail", "it is not called true for that");
@@ -107,7 +107,7 @@ async fn an_api_that_does_not_answer_holds_no_replica_back() {
 #[tokio::test]
 async fn a_result_that_ages_turns_stale() {
     let upstreams = Upstreams::start().await;
-    let app = TestApp::start(upstreams.pairs(), &[("CHECK_INTERVAL", "100ms")]).await;
+    let app = TestApp::start(upstreams.pairs(), &[("CHECK_INTERVAL", "100ms")]);
     app.until_status("healthy").await;
     upstreams.runpod.set(Response::new(429, ""));
     let details = app.until_reason("runpod_configured", "stale").await;
@@ -127,7 +127,7 @@ async fn a_result_that_ages_turns_stale() {
 #[tokio::test]
 async fn a_wait_ends_with_its_client() {
     let upstreams = Scripted::start(Reply::Hang, listing()).await;
-    let app = TestApp::start(upstreams.pairs(), &ONCE).await;
+    let app = TestApp::start(upstreams.pairs(), &ONCE);
     let headers = [("x-api-key", KEY)];
     let long = head("GET", "/health?wait=healthy&timeout=60s", &headers);
     let mut waiting = Vec::new();
@@ -158,7 +158,7 @@ async fn a_wait_ends_with_its_client() {
 #[tokio::test]
 async fn a_refresh_ends_with_its_client() {
     let upstreams = Scripted::start(Reply::Hang, listing()).await;
-    let app = TestApp::start(upstreams.pairs(), &ONCE).await;
+    let app = TestApp::start(upstreams.pairs(), &ONCE);
     let mut raw = Raw::connect(app.0).await;
     raw.send(head("POST", "/health/refresh", &[("x-api-key", KEY)]))
         .await;

@@ -25,8 +25,7 @@ async fn rotated_secrets_are_used_by_the_next_probe_and_request() {
             ("R2_SECRET_ACCESS_KEY_FILE", &path("secret")),
             ("API_KEYS_FILE", &path("keys")),
         ],
-    )
-    .await;
+    );
     app.until_status("healthy").await;
 
     write("runpod", "rpa_new\n");

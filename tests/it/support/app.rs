@@ -37,7 +37,7 @@ pub(crate) struct TestApp {
 
 impl TestApp {
     /// Starts with these variables over the defaults; a later one wins, and a file wins over a value.
-    pub(crate) async fn start<V: AsRef<str>>(
+    pub(crate) fn start<V: AsRef<str>>(
         pairs: impl IntoIterator<Item = (&'static str, V)>,
         more: &[(&'static str, &str)],
     ) -> TestApp {
@@ -56,15 +56,15 @@ impl TestApp {
         for (name, value) in more {
             set(name, value);
         }
-        Self::of(load(all, checks::NAMES).unwrap()).await
+        Self::of(load(all, checks::NAMES).unwrap())
     }
 
-    async fn of(loaded: Loaded) -> TestApp {
+    fn of(loaded: Loaded) -> TestApp {
         let loaded = Loaded {
             reloader: loaded.reloader.with_period(RELOAD_PERIOD),
             ..loaded
         };
-        let app = App::start(loaded, Clock::default()).await.unwrap();
+        let app = App::start(loaded, Clock::default()).unwrap();
         TestApp {
             caller: Caller(app.address().unwrap()),
             probes: app.probe_address().unwrap().map(Caller),
