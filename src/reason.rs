@@ -96,7 +96,7 @@ reasons! {
         "check the spelling of the host or account id and this machine's DNS resolver";
     /// No TCP connection.
     CONNECT_ERROR = "connect_error", Transient,
-        "no connection could be opened",
+        "no connection could be opened, or it was closed before an answer",
         "check firewall, egress policy and proxy between this machine and the upstream";
     /// TLS failed.
     TLS_ERROR = "tls_error", Transient,

@@ -75,7 +75,7 @@ pub fn health(snapshot: &Snapshot, options: &Options, at: Moment) -> Answer {
         .filter(|(name, ok)| !ok && !fold.excluded.contains(name))
         .map(|&(name, _)| name)
         .collect();
-    let message = format!("degraded: {} failing; {HOW_TO_SEE}", failing.join(", "));
+    let message = format!("degraded: {} failing{}", failing.join(", "), hint(options));
     error(&text, "degraded", &message)
 }
 
@@ -96,12 +96,18 @@ pub fn check(snapshot: &Snapshot, index: usize, options: &Options, at: Moment) -
     error(
         &text,
         "check_failed",
-        &format!("{} is failing; {HOW_TO_SEE}", fold.checks[0].0),
+        &format!("{} is failing{}", fold.checks[0].0, hint(options)),
     )
 }
 
-const HOW_TO_SEE: &str =
-    "ask with ?verbose and an X-Api-Key, or run infra-health doctor, to see why";
+/// How to see why, unless the answer says it itself.
+fn hint(options: &Options) -> &'static str {
+    if options.details {
+        "; details says why and what to do"
+    } else {
+        "; ask with ?verbose and an X-Api-Key, or run infra-health doctor, to see why"
+    }
+}
 
 fn error(text: &str, code: &str, message: &str) -> Answer {
     Answer {

@@ -26,6 +26,7 @@ Exit codes:
   doctor  0 nothing failed; 1 degraded; 2 bad configuration
   probe   0 the answer was 2xx; 1 it was not, or there was none
   config  0 valid; 2 bad configuration
+  any     2 wrong arguments
 
 Configuration is read from environment variables; `infra-health config` lists them all.";
 

@@ -71,7 +71,7 @@ impl Source {
                 .of(blamed)
             }),
             Place::Both => Err(Fault::new(
-                "and the variable for a file of it are both set",
+                "and its form with _FILE at the end are both set",
                 "one of the two",
             )
             .of(blamed)),

@@ -11,7 +11,7 @@ pub(super) fn upstream(text: &str, allow_insecure: bool, accepted: &'static str)
     let url = bare_url(text, accepted)?;
     if url.scheme() == "http" && !allow_insecure && !is_loopback(&url) {
         return Err(Fault::new(
-            "is http:// and would send keys in clear",
+            "is http:// outside loopback, where all that it carries is in clear",
             "an https:// URL, or ALLOW_INSECURE_UPSTREAMS=true",
         ));
     }

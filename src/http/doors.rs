@@ -85,7 +85,7 @@ impl Doors {
         if who.credential == Credential::Invalid {
             return Err(ApiError::unauthorized(
                 Code::InvalidApiKey,
-                "this X-Api-Key is none of API_KEYS",
+                "X-Api-Key is not, once, one of API_KEYS",
             ));
         }
         let caller = Caller {

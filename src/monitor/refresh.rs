@@ -38,23 +38,25 @@ impl Refresh {
         (refresh, receiver)
     }
 
-    /// Starts a fan-out, or joins the last one if it started less than the gap ago; waits until every
-    /// check has a result of a run that began later, or a back-off that forbids one, at most `patience`. Returns the newest
-    /// publication and the names of the checks whose results are of this fan-out.
+    /// Starts a fan-out, or joins one that is under way; waits until every check has a result of a run that
+    /// began later, or a back-off that forbids one, at most `patience`. Returns the newest publication and
+    /// the names of the checks whose results are of this fan-out: none when the last one is over and
+    /// started less than the gap ago, so that it is too early for another.
     pub async fn run(&self, patience: Duration) -> (Arc<Published>, Vec<&'static str>) {
         let now = Instant::now();
         let started = self.start_or_join(now);
         let mut published = self.published.clone();
+        if is_settled(&published.borrow().snapshot, started, now) {
+            let published = published.borrow().clone();
+            return (published, Vec::new());
+        }
         // Either way, done or out of patience, the newest publication is the answer.
         let settled = published
             .wait_for(|published| is_settled(&published.snapshot, started, Instant::now()));
         let _ = timeout_at(now + patience, settled).await;
         let published = self.published.borrow().clone();
-        let fresh = published
-            .snapshot
-            .checks
-            .iter()
-            .filter(|check| is_fresh(check, started));
+        let checks = published.snapshot.checks.iter();
+        let fresh = checks.filter(|check| is_fresh(check, started));
         let fresh = fresh.map(|check| check.info.name).collect();
         (published, fresh)
     }

@@ -172,7 +172,7 @@ async fn no_answer_is_unreachable_and_says_why() {
     assert_eq!(codes(&refused), ["api_unreachable"]);
     assert_eq!(
         refused.findings[0].detail.to_string(),
-        "no connection could be opened"
+        "no connection could be opened, or it was closed before an answer"
     );
     let unknown = run(
         &Arc::default(),

@@ -209,7 +209,7 @@ const SERVICE: &[Case] = &[
     case(
         "upstream in clear",
         &[("RUNPOD_ENDPOINT_BASE_URL", "http://runpod.example.com/v2")],
-        "RUNPOD_ENDPOINT_BASE_URL is http:// and would send keys in clear; accepted: an https:// URL, or ALLOW_INSECURE_UPSTREAMS=true",
+        "RUNPOD_ENDPOINT_BASE_URL is http:// outside loopback, where all that it carries is in clear; accepted: an https:// URL, or ALLOW_INSECURE_UPSTREAMS=true",
     ),
     case(
         "bucket in the endpoint's path",
@@ -283,7 +283,7 @@ const SERVICE: &[Case] = &[
     case(
         "keys in variable and file",
         &[("API_KEYS_FILE", "/dev/null")],
-        "API_KEYS and the variable for a file of it are both set; accepted: one of the two",
+        "API_KEYS and its form with _FILE at the end are both set; accepted: one of the two",
     ),
     case(
         "env file that does not exist",
@@ -496,7 +496,7 @@ const CHECK: &[Case] = &[
     case(
         "secret in variable and file",
         &[("R2_SECRET_ACCESS_KEY_FILE", "/dev/null")],
-        "R2_SECRET_ACCESS_KEY and the variable for a file of it are both set; accepted: one of the two",
+        "R2_SECRET_ACCESS_KEY and its form with _FILE at the end are both set; accepted: one of the two",
     ),
 ];
 

@@ -78,3 +78,9 @@ pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool)
         tokio::time::sleep(PAUSE).await;
     }
 }
+
+/// The booleans of `api`, `runpod_configured` and `r2_configured` in a body of `/health`; there may be more.
+pub(crate) fn three_checks(body: &serde_json::Value) -> [bool; 3] {
+    ["api", "runpod_configured", "r2_configured"]
+        .map(|name| body["checks"][name].as_bool().unwrap())
+}
