@@ -218,14 +218,6 @@ impl Snapshot {
         self.checks.iter().position(|check| check.info.name == name)
     }
 
-    /// The set of the checks of these names; names of no check are left out.
-    pub fn set_of(&self, names: &[String]) -> CheckSet {
-        names
-            .iter()
-            .filter_map(|name| self.index_of(name))
-            .fold(CheckSet::EMPTY, CheckSet::with)
-    }
-
     /// The names, in order.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.checks.iter().map(|check| check.info.name)

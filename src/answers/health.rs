@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::details::{Detail, detail};
 use super::{Answer, Body, error_body};
 use crate::clock::rfc3339;
-use crate::snapshot::{CheckSet, Fold, Moment, Snapshot};
+use crate::snapshot::{CheckSet, Checked, Fold, Moment, Snapshot};
 
 /// What a request asks of `/health` beyond the fold.
 #[derive(Debug, Clone, Default)]
@@ -62,7 +62,7 @@ pub fn publish(snapshot: Snapshot, options: &Options, at: Moment) -> Published {
 /// The answer of `/health`.
 pub fn health(snapshot: &Snapshot, options: &Options, at: Moment) -> Answer {
     let fold = snapshot.fold(options.excluded, at);
-    let text = render(snapshot, &fold, options, at, None);
+    let text = render(snapshot, &fold, options, at);
     if fold.healthy || !options.degraded_is_503 {
         return Answer {
             status: StatusCode::OK,
@@ -86,7 +86,7 @@ pub fn check(snapshot: &Snapshot, index: usize, options: &Options, at: Moment) -
     let mut fold = snapshot.fold(excluded, at);
     fold.checks = vec![fold.checks[index]];
     fold.excluded.clear();
-    let text = render(snapshot, &fold, options, at, Some(index));
+    let text = render(snapshot, &fold, options, at);
     if fold.healthy {
         return Answer {
             status: StatusCode::OK,
@@ -116,18 +116,8 @@ fn error(text: &str, code: &str, message: &str) -> Answer {
     }
 }
 
-fn render(
-    snapshot: &Snapshot,
-    fold: &Fold,
-    options: &Options,
-    at: Moment,
-    only: Option<usize>,
-) -> String {
-    let shown = snapshot
-        .checks
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| only.is_none_or(|o| o == *index));
+fn render(snapshot: &Snapshot, fold: &Fold, options: &Options, at: Moment) -> String {
+    let shown = |check: &&Checked| fold.checks.iter().any(|(name, _)| *name == check.info.name);
     let body = HealthBody {
         status: if fold.healthy { "healthy" } else { "degraded" },
         checks: InOrder(fold.checks.clone()),
@@ -136,9 +126,10 @@ fn render(
         version: options.version.then_some(env!("CARGO_PKG_VERSION")),
         fresh: options.fresh.as_deref(),
         details: options.details.then(|| {
+            let shown = snapshot.checks.iter().filter(shown);
             InOrder(
                 shown
-                    .map(|(_, check)| (check.info.name, detail(check, at)))
+                    .map(|check| (check.info.name, detail(check, at)))
                     .collect(),
             )
         }),

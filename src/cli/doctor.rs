@@ -10,14 +10,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::answers::{self, Options};
-use crate::check::Context;
 use crate::checks::{self, Parts, client::Client};
 use crate::clock::Clock;
 use crate::config::{Loaded, Problem};
-use crate::monitor::{BuildError, schedule};
+use crate::http::options;
+use crate::monitor::{BuildError, step};
 use crate::registry::{Entry, Info};
 use crate::snapshot::{CheckSet, Checked, Moment, Snapshot, Status};
-use crate::state::{self, Run, State};
+use crate::state::State;
 use crate::vitals::Vitals;
 
 use super::exit;
@@ -103,7 +103,8 @@ pub async fn examine(loaded: &Loaded, plan: Plan) -> Result<Diagnosis, BuildErro
         .map(|one| (one.check, one.sampled))
         .unzip();
     let snapshot = Snapshot { checks };
-    let excluded = snapshot.set_of(&loaded.config.answers.exclude);
+    let infos = checks::infos(&loaded.config);
+    let excluded = options(&loaded.config.answers, &infos).excluded;
     Ok(Diagnosis {
         snapshot,
         excluded,
@@ -132,31 +133,26 @@ struct Examined {
 /// `lasting`.
 async fn examine_one(mut entry: Entry, lasting: Duration) -> Examined {
     let info = entry.info;
-    let cx = Context {
-        clock: Clock::default(),
-        timeout: info.policy.timeout,
-    };
+    let clock = Clock::default();
     let mut state = State::new();
     let mut first = None;
     loop {
-        let started = cx.clock.now();
-        let outcome = entry.run(&cx).await;
-        let finished = cx.clock.now();
-        let retry_after = outcome.retry_after;
-        let run = Run::finished(outcome, started, finished);
-        state = state::next(&state, run, &info.policy);
-        let first = *first.get_or_insert(finished.mono);
-        let sampled = finished.mono - first;
-        let end = first + lasting;
-        let (_, back_off) = schedule::after(&state, retry_after, &info.policy, 0.5);
-        let kept_away = back_off.is_some_and(|by| finished.mono + by > end);
-        if sampled >= lasting || kept_away {
+        state = step(&mut entry, clock, &state).await;
+        let finished = state
+            .last
+            .as_ref()
+            .map_or_else(|| clock.now(), |run| run.at)
+            .mono;
+        let first = *first.get_or_insert(finished);
+        let (sampled, end) = (finished - first, first + lasting);
+        let kept_away_until = state.back_off_until.map(|until| until.mono);
+        if sampled >= lasting || kept_away_until > Some(end) {
             let state = Arc::new(state);
             let check = Checked { info, state };
             return Examined { check, sampled };
         }
-        let pause = back_off.unwrap_or_default().max(info.policy.retry_interval);
-        tokio::time::sleep_until((finished.mono + pause).min(end)).await;
+        let next = kept_away_until.max(Some(finished + info.policy.retry_interval));
+        tokio::time::sleep_until(next.map_or(end, |next| next.min(end))).await;
     }
 }
 

@@ -26,6 +26,7 @@ use crate::supervise::Supervised;
 
 pub use heartbeat::{Heartbeat, STALLED_AFTER, livez};
 pub use refresh::Refresh;
+pub use runner::step;
 
 /// Why the checks cannot be built.
 pub type BuildError = Box<dyn std::error::Error + Send + Sync>;

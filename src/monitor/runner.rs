@@ -42,7 +42,7 @@ impl Runner {
     /// Returns only when nobody takes the results any more.
     pub(super) async fn run(mut self) {
         loop {
-            self.run_once().await;
+            self.state = step(&mut self.entry, self.clock, &self.state).await;
             if self
                 .reports
                 .send((self.index, self.state.clone()))
@@ -55,26 +55,6 @@ impl Runner {
                 return;
             }
         }
-    }
-
-    async fn run_once(&mut self) {
-        let policy = self.entry.info.policy;
-        let cx = Context {
-            clock: self.clock,
-            timeout: policy.timeout,
-        };
-        let started = self.clock.now();
-        let outcome = self.entry.run(&cx).await;
-        let finished = self.clock.now();
-        let retry_after = outcome.retry_after;
-        self.state = state::next(
-            &self.state,
-            Run::finished(outcome, started, finished),
-            &policy,
-        );
-        let (delay, back_off) = schedule::after(&self.state, retry_after, &policy, fastrand::f64());
-        self.state.next_at = Some(finished.plus(delay));
-        self.state.back_off_until = back_off.map(|by| finished.plus(by));
     }
 
     /// Until the next run is due, or a refresh asks for a newer result and no back-off stands against it.
@@ -103,4 +83,24 @@ impl Runner {
                 .back_off_until
                 .is_none_or(|until| until.mono <= now)
     }
+}
+
+/// Runs a check once: the state after that, with when the next run is due and until when its upstream
+/// asked us to stay away.
+pub async fn step(entry: &mut Entry, clock: Clock, previous: &State) -> State {
+    let policy = entry.info.policy;
+    let cx = Context {
+        clock,
+        timeout: policy.timeout,
+    };
+    let started = clock.now();
+    let outcome = entry.run(&cx).await;
+    let finished = clock.now();
+    let retry_after = outcome.retry_after;
+    let run = Run::finished(outcome, started, finished);
+    let mut state = state::next(previous, run, &policy);
+    let (delay, back_off) = schedule::after(&state, retry_after, &policy, fastrand::f64());
+    state.next_at = Some(finished.plus(delay));
+    state.back_off_until = back_off.map(|by| finished.plus(by));
+    state
 }

@@ -1,7 +1,7 @@
 use tokio::time::Instant;
 
 use super::*;
-use crate::check::{Check, Finding, Outcome};
+use crate::check::{Check, Context, Finding, Outcome};
 use crate::config::Policy;
 use crate::reason::{RATE_LIMITED, Reason, STALE};
 use crate::registry::Registry;
