@@ -64,10 +64,7 @@ pub fn health(snapshot: &Snapshot, options: &Options, at: Moment) -> Answer {
     let fold = snapshot.fold(options.excluded, at);
     let text = render(snapshot, &fold, options, at);
     if fold.healthy || !options.degraded_is_503 {
-        return Answer {
-            status: StatusCode::OK,
-            body: Body::Whole(text.into()),
-        };
+        return Answer::json(StatusCode::OK, Body::Whole(text.into()));
     }
     let failing: Vec<_> = fold
         .checks
@@ -88,10 +85,7 @@ pub fn check(snapshot: &Snapshot, index: usize, options: &Options, at: Moment) -
     fold.excluded.clear();
     let text = render(snapshot, &fold, options, at);
     if fold.healthy {
-        return Answer {
-            status: StatusCode::OK,
-            body: Body::Whole(text.into()),
-        };
+        return Answer::json(StatusCode::OK, Body::Whole(text.into()));
     }
     error(
         &text,
@@ -110,10 +104,10 @@ fn hint(options: &Options) -> &'static str {
 }
 
 fn error(text: &str, code: &str, message: &str) -> Answer {
-    Answer {
-        status: StatusCode::SERVICE_UNAVAILABLE,
-        body: error_body(code, message, Some(text)),
-    }
+    Answer::json(
+        StatusCode::SERVICE_UNAVAILABLE,
+        error_body(code, message, Some(text)),
+    )
 }
 
 fn render(snapshot: &Snapshot, fold: &Fold, options: &Options, at: Moment) -> String {

@@ -19,11 +19,40 @@ pub use probes::{NotReady, live, not_ready, ready};
 pub struct Answer {
     /// HTTP status.
     pub status: StatusCode,
-    /// The JSON body.
+    /// What the body is.
+    pub media: Media,
+    /// The body.
     pub body: Body,
 }
 
-/// A JSON body.
+impl Answer {
+    /// One with a JSON body.
+    pub fn json(status: StatusCode, body: Body) -> Self {
+        Answer {
+            status,
+            media: Media::Json,
+            body,
+        }
+    }
+}
+
+/// The media type of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Media {
+    /// What everything is unless something else is asked for.
+    Json,
+}
+
+impl Media {
+    /// The value of `Content-Type`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Media::Json => "application/json",
+        }
+    }
+}
+
+/// A body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
     /// The same for every request.

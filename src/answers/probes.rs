@@ -53,10 +53,7 @@ const OK: &[u8] = br#"{"status":"ok"}"#;
 
 /// 200 of `/livez` and `/readyz`.
 pub fn ready() -> Answer {
-    Answer {
-        status: StatusCode::OK,
-        body: Body::Whole(Bytes::from_static(OK)),
-    }
+    Answer::json(StatusCode::OK, Body::Whole(Bytes::from_static(OK)))
 }
 
 /// `/livez`.
@@ -71,8 +68,6 @@ pub fn live(alive: bool) -> Answer {
 /// 503 of `/readyz`.
 pub fn not_ready(why: NotReady) -> Answer {
     let also = format!(r#"{{"reason":"{}"}}"#, why.reason());
-    Answer {
-        status: StatusCode::SERVICE_UNAVAILABLE,
-        body: error_body("not_ready", &why.message(), Some(&also)),
-    }
+    let body = error_body("not_ready", &why.message(), Some(&also));
+    Answer::json(StatusCode::SERVICE_UNAVAILABLE, body)
 }

@@ -147,7 +147,8 @@ impl Doors {
         *response.status_mut() = reply.answer.status;
         let headers = response.headers_mut();
         headers.reserve(8);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let media = HeaderValue::from_static(reply.answer.media.as_str());
+        headers.insert(CONTENT_TYPE, media);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(id) = seen.id.header() {

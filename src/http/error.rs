@@ -247,10 +247,10 @@ impl Reply {
 impl From<ApiError> for Reply {
     fn from(error: ApiError) -> Self {
         Reply {
-            answer: Answer {
-                status: error.code.status(),
-                body: error_body(error.code.as_str(), &error.message, None),
-            },
+            answer: Answer::json(
+                error.code.status(),
+                error_body(error.code.as_str(), &error.message, None),
+            ),
             code: Some(error.code),
             headers: error.headers,
             cause: error.cause,

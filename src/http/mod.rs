@@ -5,6 +5,7 @@
 //! same functions in `health` and `probes`. What comes back is a [`error::Reply`]; the front alone turns it
 //! into a response, because it alone knows the request id.
 
+mod accept;
 mod access;
 pub mod auth;
 pub mod client_addr;

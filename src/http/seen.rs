@@ -4,6 +4,7 @@ use axum::body::HttpBody;
 use http::{HeaderMap, HeaderValue, Method, Request};
 use tokio::time::Instant;
 
+use super::accept::Accepts;
 use super::endpoints::{Credentials, Endpoint, Scope};
 use super::request_id::{RequestId, TraceContext};
 
@@ -27,6 +28,8 @@ pub(super) struct Seen {
     pub(super) limited: bool,
     /// Whether a body comes with it.
     pub(super) has_body: bool,
+    /// The media types that its `Accept` names.
+    pub(super) accepts: Accepts,
 }
 
 impl Seen {
@@ -48,6 +51,7 @@ impl Seen {
             // Only the probes themselves are free; a flood of 404s or 405s is not, on no listener.
             limited: endpoint.is_none_or(|endpoint| endpoint.limited || !matched),
             has_body: !request.body().is_end_stream(),
+            accepts: told.accepts,
         }
     }
 
@@ -65,6 +69,7 @@ struct Told<'a> {
     request_id: Single<'a>,
     traceparent: Single<'a>,
     is_probe: bool,
+    accepts: Accepts,
 }
 
 impl<'a> Told<'a> {
@@ -74,6 +79,7 @@ impl<'a> Told<'a> {
             match name.as_str() {
                 "x-request-id" => told.request_id.add(value),
                 "traceparent" => told.traceparent.add(value),
+                "accept" => told.accepts.add(value),
                 "x-infra-health-probe" => told.is_probe = value == "1",
                 _ => {}
             }
