@@ -18,6 +18,9 @@ const MINUTE: Duration = Duration::from_mins(1);
 pub(super) fn server(raw: &RawServer, reader: &mut Reader) -> Option<Server> {
     let pause = MILLISECOND..=10 * MINUTE;
     let paused = "a number with a unit from 1ms to 10m, such as 5s";
+    // Cloud balancers keep a connection for up to 15 minutes, and this must be longer.
+    let idle = MILLISECOND..=60 * MINUTE;
+    let idled = "a number with a unit from 1ms to 1h, such as 75s";
     let grace = Duration::ZERO..=10 * MINUTE;
     let graced = "a number with a unit from 0s to 10m, such as 7s";
 
@@ -51,7 +54,7 @@ pub(super) fn server(raw: &RawServer, reader: &mut Reader) -> Option<Server> {
         })
     };
     let header_timeout = span("HEADER_TIMEOUT", &raw.header_timeout, &pause, paused);
-    let idle_timeout = span("IDLE_TIMEOUT", &raw.idle_timeout, &pause, paused);
+    let idle_timeout = span("IDLE_TIMEOUT", &raw.idle_timeout, &idle, idled);
     let shutdown_delay = span("SHUTDOWN_DELAY", &raw.shutdown_delay, &grace, graced);
     let shutdown_grace = span("SHUTDOWN_GRACE", &raw.shutdown_grace, &grace, graced);
 

@@ -81,7 +81,7 @@ const SERVICE: &[Case] = &[
     case(
         "endless timeout",
         &[("IDLE_TIMEOUT", "1year")],
-        "IDLE_TIMEOUT is too long; accepted: a number with a unit from 1ms to 10m, such as 5s",
+        "IDLE_TIMEOUT is too long; accepted: a number with a unit from 1ms to 1h, such as 75s",
     ),
     case(
         "no duration",
