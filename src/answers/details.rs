@@ -55,6 +55,7 @@ pub(super) fn detail(check: &Checked, at: Moment) -> Detail<'_> {
     let view = check.view(at);
     let state = &*check.state;
     let deciding = view.deciding();
+    let reported = state.last.as_ref().and_then(|run| run.data.as_deref());
     let stale_at = state
         .judged_at
         .map(|at| at.wall + check.info.policy.stale_after());
@@ -74,7 +75,7 @@ pub(super) fn detail(check: &Checked, at: Moment) -> Detail<'_> {
         last_success_at: moment(state.last_success),
         consecutive_failures: state.failures,
         decided: state.verdict != Verdict::Starting && !state.is_undecided(),
-        data: state.last.as_ref().and_then(|run| run.data.as_deref()),
+        data: reported.map(|reported| &reported.json),
     }
 }
 
