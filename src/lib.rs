@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod detail;
+pub mod history;
 pub mod http;
 pub mod monitor;
 pub mod panics;

@@ -34,16 +34,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     // Deciding.
     ("state", &["clock", "detail", "reason", "check", "config"]),
+    ("history", &["clock", "reason", "state"]),
     (
         "snapshot",
         &[
-            "clock", "detail", "reason", "check", "config", "registry", "state",
+            "clock", "detail", "reason", "check", "config", "registry", "state", "history",
         ],
     ),
     (
         "answers",
         &[
-            "clock", "detail", "reason", "check", "registry", "snapshot", "state",
+            "clock", "detail", "reason", "check", "registry", "state", "history", "snapshot",
         ],
     ),
     // Not `checks`: which ones there are is none of its business.
