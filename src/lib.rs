@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod detail;
 pub mod histogram;
+pub mod history;
 pub mod http;
 pub mod metrics;
 pub mod monitor;

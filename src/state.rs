@@ -30,6 +30,23 @@ pub enum Verdict {
     Failing,
 }
 
+/// The damped three-way status that details, metrics and the status page show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// True and nothing to tell.
+    Pass,
+    /// True with a warning.
+    Warn,
+    /// False.
+    Fail,
+}
+
+impl Status {
+    /// Each of them.
+    pub const ALL: [Status; 3] = [Status::Pass, Status::Warn, Status::Fail];
+}
+
 /// One finished run.
 #[derive(Debug, Clone)]
 pub struct Run {

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use crate::check::Finding;
 use crate::clock::{Now, rfc3339};
+use crate::history::Transition;
 use crate::snapshot::{Checked, Moment, Status};
 use crate::state::Verdict;
 
@@ -27,7 +28,26 @@ pub(super) struct Detail<'a> {
     last_success_at: Option<String>,
     consecutive_failures: u32,
     decided: bool,
+    transitions: Vec<Change>,
     data: Option<&'a Value>,
+}
+
+/// One change of `status`.
+#[derive(Debug, Serialize)]
+struct Change {
+    to: Status,
+    reason: &'static str,
+    at: String,
+}
+
+impl From<&Transition> for Change {
+    fn from(transition: &Transition) -> Self {
+        Change {
+            to: transition.to,
+            reason: transition.reason.code,
+            at: rfc3339(transition.at.wall),
+        }
+    }
 }
 
 /// One finding: several can hold at once, the first decides.
@@ -75,6 +95,7 @@ pub(super) fn detail(check: &Checked, at: Moment) -> Detail<'_> {
         last_success_at: moment(state.last_success),
         consecutive_failures: state.failures,
         decided: state.verdict != Verdict::Starting && !state.is_undecided(),
+        transitions: check.history.recent().map(Change::from).collect(),
         data: reported.map(|reported| &reported.json),
     }
 }

@@ -4,10 +4,16 @@ use std::time::Duration;
 
 use super::families::{
     CHECK_AGE, CHECK_COUNTED, CHECK_DURATION, CHECK_LAST_RESULT, CHECK_LAST_SUCCESS, CHECK_REASON,
-    CHECK_RUNS, CHECK_STALE, CHECK_STATE, MONITOR_HEARTBEAT_AGE, READY, STATUS,
+    CHECK_RUNS, CHECK_STALE, CHECK_STATE, CHECK_TRANSITIONS, MONITOR_HEARTBEAT_AGE, READY, STATUS,
 };
 use crate::sample::{Family, LabelValue, Sample};
 use crate::snapshot::{CheckSet, Checked, Moment, Snapshot, Status};
+
+const STATES: [(Status, &str); 3] = [
+    (Status::Pass, "pass"),
+    (Status::Warn, "warn"),
+    (Status::Fail, "fail"),
+];
 
 /// All that can be said of the checks at one moment.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +43,7 @@ impl Standing<'_> {
             state(check, self.at, out);
             last_run(check, self.at, out);
             runs(check, out);
+            transitions(check, out);
         }
     }
 }
@@ -84,6 +91,13 @@ fn runs(check: &Checked, out: &mut Vec<Sample>) {
     out.push(CHECK_DURATION.sample([name.into()], tally.durations().clone()));
 }
 
+fn transitions(check: &Checked, out: &mut Vec<Sample>) {
+    for (status, to) in STATES {
+        let labels = [check.info.name.into(), to.into()];
+        out.push(CHECK_TRANSITIONS.sample(labels, check.history.count(status)));
+    }
+}
+
 fn is_stale(check: &Checked, at: Moment) -> bool {
     check.stale_at().is_some_and(|stale_at| at.now >= stale_at)
 }
@@ -94,12 +108,7 @@ fn one_of(
     holds: Option<Status>,
     out: &mut Vec<Sample>,
 ) {
-    let states = [
-        (Status::Pass, "pass"),
-        (Status::Warn, "warn"),
-        (Status::Fail, "fail"),
-    ];
-    for (status, state) in states {
+    for (status, state) in STATES {
         out.push(family.sample([check.into(), state.into()], holds == Some(status)));
     }
 }

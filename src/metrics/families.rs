@@ -37,6 +37,8 @@ families! {
         "When the last run ended that passed, as Unix time; absent before the first";
     CHECK_RUNS = Counter "infra_health_check_runs_total" ["check", "reason"],
         "Finished runs by the reason that decided them; ok for passes";
+    CHECK_TRANSITIONS = Counter "infra_health_check_transitions_total" ["check", "to"],
+        "Changes of the damped state by what it became, stale results included; the first result is one";
     CHECK_DURATION = Histogram "infra_health_check_duration_seconds" ["check"],
         "Time that runs took, failed ones included";
     UPSTREAM_REQUESTS = Counter "infra_health_upstream_requests_total" ["check", "operation"],

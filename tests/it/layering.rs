@@ -40,16 +40,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "state",
         &["clock", "detail", "reason", "histogram", "check", "config"],
     ),
+    ("history", &["clock", "reason", "state"]),
     (
         "snapshot",
         &[
-            "clock", "detail", "reason", "check", "config", "registry", "state",
+            "clock", "detail", "reason", "check", "config", "registry", "state", "history",
         ],
     ),
     (
         "answers",
         &[
-            "clock", "detail", "reason", "check", "registry", "snapshot", "state",
+            "clock", "detail", "reason", "check", "registry", "state", "history", "snapshot",
         ],
     ),
     // Reads what the others count, and counts nothing itself.
@@ -61,6 +62,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "sample",
             "calls",
             "vitals",
+            "history",
             "snapshot",
             "answers",
         ],
