@@ -36,3 +36,5 @@ mod service_bounds;
 mod service_process;
 mod service_rotation;
 mod support;
+#[cfg(target_os = "linux")]
+mod systemd;
