@@ -11,7 +11,7 @@ use crate::config::ServiceManager;
 use crate::serve::{follow, signals};
 #[cfg(target_os = "linux")]
 use crate::systemd::Notifier;
-use crate::telemetry;
+use crate::telemetry::{self, LostLines};
 
 use super::exit;
 
@@ -28,7 +28,7 @@ pub fn run(loaded: Loaded) -> ExitCode {
             return ExitCode::from(exit::FAILURE);
         }
     };
-    let code = match runtime.block_on(serve(loaded)) {
+    let code = match runtime.block_on(serve(loaded, telemetry.lost_lines())) {
         Ok(()) => exit::OK,
         Err(error) => {
             tracing::error!(error, "cannot go on");
@@ -42,7 +42,7 @@ pub fn run(loaded: Loaded) -> ExitCode {
 }
 
 /// The error is one clear line.
-async fn serve(loaded: Loaded) -> Result<(), String> {
+async fn serve(loaded: Loaded, lost: LostLines) -> Result<(), String> {
     for problem in &loaded.check_problems {
         tracing::error!(%problem, "malformed configuration of a check; it stays false");
     }
@@ -52,7 +52,7 @@ async fn serve(loaded: Loaded) -> Result<(), String> {
     let delay = loaded.config.server.shutdown_delay;
     let signals =
         signals().map_err(|error: io::Error| format!("signals cannot be handled: {error}"))?;
-    let mut app = App::start(loaded, Clock::default()).map_err(|error| error.to_string())?;
+    let mut app = App::start(loaded, Clock::default(), lost).map_err(|error| error.to_string())?;
     tell_addresses(&app);
     notify_systemd(&mut app);
     let shutdown = app.shutdown();
@@ -73,6 +73,9 @@ fn tell_addresses(app: &App) {
     }
     if let Ok(Some(address)) = app.probe_address() {
         tracing::info!(%address, "listening for probes only");
+    }
+    if let Ok(Some(address)) = app.metrics_address() {
+        tracing::info!(%address, "listening for scrapes of /metrics only");
     }
 }
 
