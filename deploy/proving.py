@@ -215,6 +215,32 @@ class Sandbox:
         expect(answer.status == 200, f"fault {name}: {answer}")
 
 
+class Silent:
+    """An upstream that takes connections and answers nothing until it is released."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.held = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection = self.listener.accept()[0]
+            except OSError:
+                return
+            self.held.append(connection)
+
+    def release(self):
+        """Whoever waits, and whoever comes, is cut off."""
+        # Wakes the thread that accepts, which closing alone would not.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for connection in self.held:
+            connection.close()
+
+
 class Replica:
     """The real service on a port of its own, which it keeps over restarts."""
 
