@@ -12,14 +12,15 @@ import yaml
 
 def real(folder):
     """The documents that kustomize (or the one inside kubectl) makes, and its name; None if there is none."""
-    for command, version in (["kustomize", "build"], ["kustomize", "version"]), (
-            ["kubectl", "kustomize"], ["kubectl", "version", "--client"]):
+    for command, version, pattern in (
+            (["kustomize", "build"], ["kustomize", "version"], r"\bv(\d+)\.\d+\.\d+"),
+            (["kubectl", "kustomize"], ["kubectl", "version", "--client"], r"Kustomize Version: v(\d+)")):
         if shutil.which(command[0]) is None:
             continue
         told = subprocess.run(version, capture_output=True, text=True, check=False).stdout
-        found = re.search(r"v(\d+)\.\d+\.\d+(?![\s\S]*Kustomize Version)|Kustomize Version: v(\d+)", told)
-        # Components came with 3.7; kubectl had 2.0 until 1.21.
-        if found and int(found[1] or found[2]) >= 4:
+        found = re.search(pattern, told)
+        # Components came with 3.7. Debian 12's kubectl has 2.0 inside, and does not tell.
+        if found and int(found[1]) >= 4:
             built = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=False)
             if built.returncode != 0:
                 raise ValueError(built.stderr.strip())
