@@ -20,6 +20,7 @@ fn infos() -> Vec<Info> {
         about_this_process: name == "api",
         reasons: &[],
         timed: &[],
+        families: &[],
         policy: Policy::default(),
     };
     ["api", "runpod", "r2"].map(info).to_vec()
