@@ -25,6 +25,8 @@ use crate::serve::{
     self, Drain, Handler, Shutdown, Stage, effective_cap, listen, second_cap, serve,
 };
 use crate::supervise::Supervised;
+#[cfg(target_os = "linux")]
+use crate::systemd;
 use crate::telemetry::LostLines;
 use crate::vitals::{Vitals, sample_lag};
 
@@ -77,6 +79,7 @@ pub struct App {
     drain: Drain,
     vitals: Arc<Vitals>,
     reloader: Reloader,
+    tasks: Supervised,
 }
 
 impl App {
@@ -133,6 +136,7 @@ impl App {
             drain,
             vitals,
             reloader,
+            tasks: Supervised::new(),
         })
     }
 
@@ -176,12 +180,25 @@ impl App {
         self.shutdown.clone()
     }
 
+    /// From now on systemd is told how the service is; call it on the HTTP runtime.
+    #[cfg(target_os = "linux")]
+    pub fn notify(&mut self, notifier: systemd::Notifier) {
+        let infos = checks::infos(&self.config);
+        let source = systemd::Source {
+            published: self.monitor.handle.published.clone(),
+            heartbeat: self.monitor.handle.heartbeat.clone(),
+            drain: self.drain.clone(),
+            excluded: options(&self.config.answers, &infos).excluded,
+        };
+        self.tasks.spawn("service manager", notifier.run(source));
+    }
+
     /// Serves until the shutdown is through.
     ///
     /// # Errors
     /// When a task that must not end ends: a service that has lost a part of itself must not go on.
     pub async fn run(self) -> Result<(), EndedEarly> {
-        let mut tasks = Supervised::new();
+        let mut tasks = self.tasks;
         tasks.spawn("lag sampler", sample_lag(self.vitals));
         tasks.spawn("secret reloader", self.reloader.run());
         let front = self.front.clone();

@@ -23,5 +23,7 @@ pub mod serve;
 pub mod snapshot;
 pub mod state;
 pub mod supervise;
+#[cfg(target_os = "linux")]
+pub mod systemd;
 pub mod telemetry;
 pub mod vitals;

@@ -6,7 +6,11 @@ use std::process::ExitCode;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Loaded;
+#[cfg(target_os = "linux")]
+use crate::config::ServiceManager;
 use crate::serve::{follow, signals};
+#[cfg(target_os = "linux")]
+use crate::systemd::Notifier;
 use crate::telemetry::{self, LostLines};
 
 use super::exit;
@@ -48,8 +52,9 @@ async fn serve(loaded: Loaded, lost: LostLines) -> Result<(), String> {
     let delay = loaded.config.server.shutdown_delay;
     let signals =
         signals().map_err(|error: io::Error| format!("signals cannot be handled: {error}"))?;
-    let app = App::start(loaded, Clock::default(), lost).map_err(|error| error.to_string())?;
+    let mut app = App::start(loaded, Clock::default(), lost).map_err(|error| error.to_string())?;
     tell_addresses(&app);
+    notify_systemd(&mut app);
     let shutdown = app.shutdown();
     let front = app.front();
     let result = tokio::select! {
@@ -73,3 +78,20 @@ fn tell_addresses(app: &App) {
         tracing::info!(%address, "listening for scrapes of /metrics only");
     }
 }
+
+/// If systemd started this process and wants to be told.
+#[cfg(target_os = "linux")]
+fn notify_systemd(app: &mut App) {
+    let Some(manager) = ServiceManager::of_process() else {
+        return;
+    };
+    match Notifier::connect(&manager) {
+        Ok(notifier) => app.notify(notifier),
+        Err(error) => {
+            tracing::warn!(%error, "NOTIFY_SOCKET is set and systemd cannot be told; it will take the start for failed");
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn notify_systemd(_app: &mut App) {}

@@ -24,6 +24,7 @@ mod runpod;
 pub mod secret;
 mod secret_source;
 mod server;
+mod service_manager;
 mod spelling;
 pub mod types;
 mod upstreams;
@@ -40,6 +41,7 @@ pub use effective::{EffectiveValue, Origin};
 pub use environment::Environment;
 pub use proxy::ProxyUrl;
 pub use reload::{ReloadErrors, Reloader};
+pub use service_manager::ServiceManager;
 pub use types::*;
 pub use variables::{VARIABLES, Variable};
 

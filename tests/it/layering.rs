@@ -105,6 +105,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("serve", &["config", "peer"]),
+    // Telling a service manager, which is answering as well.
+    (
+        "systemd",
+        &["config", "snapshot", "answers", "monitor", "serve"],
+    ),
     ("telemetry", &["clock", "config", "panics"]),
 ];
 
@@ -276,6 +281,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("TcpSocket", &["serve/accept.rs"]),
     ("UdpSocket", &[]),
     ("UnixStream", &[]),
+    // One way: to the service manager.
+    ("UnixDatagram", &["systemd/socket.rs"]),
 ];
 
 #[test]

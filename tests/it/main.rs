@@ -39,3 +39,5 @@ mod service_bounds;
 mod service_process;
 mod service_rotation;
 mod support;
+#[cfg(target_os = "linux")]
+mod systemd;
