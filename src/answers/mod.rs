@@ -5,6 +5,7 @@
 
 mod details;
 mod health;
+pub mod page;
 mod probes;
 
 use bytes::Bytes;
@@ -41,6 +42,8 @@ impl Answer {
 pub enum Media {
     /// What everything is unless something else is asked for.
     Json,
+    /// The status page.
+    Html,
 }
 
 impl Media {
@@ -48,6 +51,7 @@ impl Media {
     pub const fn as_str(self) -> &'static str {
         match self {
             Media::Json => "application/json",
+            Media::Html => "text/html; charset=utf-8",
         }
     }
 }

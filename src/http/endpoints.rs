@@ -17,6 +17,15 @@ pub enum Route {
     Refresh,
     /// One check by its name.
     Check,
+    /// The status page; the JSON of `/health` for who does not ask for HTML.
+    Page,
+}
+
+impl Route {
+    /// Whether the form of its answer follows `Accept`.
+    pub const fn is_negotiated(self) -> bool {
+        matches!(self, Route::Page)
+    }
 }
 
 /// The methods of an endpoint.
@@ -123,6 +132,16 @@ pub const ENDPOINTS: &[Endpoint] = &[
         on_probe_listener: false,
         success_level: Level::DEBUG,
     },
+    Endpoint {
+        route: Route::Page,
+        path: "/",
+        methods: Methods::Read,
+        credentials: Credentials::Optional,
+        limited: true,
+        on_probe_listener: false,
+        // An open page asks every few seconds.
+        success_level: Level::DEBUG,
+    },
 ];
 
 impl Endpoint {
@@ -177,7 +196,7 @@ mod tests {
         for nowhere in [
             "",
             "*",
-            "/",
+            "//",
             "/health/",
             "/health/a/b",
             "/healthy",

@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout};
 use tower_http::limit::RequestBodyLimitLayer;
 
+use super::accept::Accepts;
 use super::endpoints::{Route, Scope};
 use super::error::{ApiError, Reply};
 use super::query::{HealthQuery, verbose_only};
@@ -44,6 +45,7 @@ fn handler(route: Route) -> MethodRouter<Arc<Shared>> {
         Route::Readyz => get(readyz),
         Route::Refresh => post(refresh).route_layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES)),
         Route::Check => get(check),
+        Route::Page => get(page),
     }
 }
 
@@ -67,6 +69,13 @@ async fn check(
 ) -> Result<Reply, ApiError> {
     let verbose = verbose_only(uri.query())?;
     shared.check(&name, verbose, caller).await
+}
+
+async fn page(State(shared): App, caller: Caller, gone: Gone, uri: Uri) -> Result<Reply, ApiError> {
+    if caller.accepts.html() {
+        return Ok(shared.page(caller).await);
+    }
+    health(State(shared), caller, gone, uri).await
 }
 
 async fn livez(State(shared): App, caller: Caller) -> Reply {
@@ -121,6 +130,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
         Ok(known.unwrap_or_else(|| Caller {
             authorized: false,
             is_probe: false,
+            accepts: Accepts::default(),
             at: Instant::now(),
         }))
     }

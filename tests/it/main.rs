@@ -24,6 +24,7 @@ mod http_log;
 mod http_probes;
 mod layering;
 mod monitor;
+mod page;
 mod r2;
 mod runpod;
 mod sandbox;
