@@ -3,7 +3,7 @@
   'use strict';
   // Milliseconds: between two answers while the page is seen and while it is not; after a failure and
   // while the service starts; for one answer.
-  const SEEN = 5000, UNSEEN = 30000, AGAIN = 1000, PATIENCE = 10000;
+  const SEEN = 5000, UNSEEN = 30000, AGAIN = 2000, PATIENCE = 10000;
   const $ = (id) => document.getElementById(id);
   const main = () => document.querySelector('main');
   // The operator key is in this variable and nowhere else: no storage, no cookie, no URL.
@@ -17,6 +17,7 @@
     if (h === 0) return `${min} min`;
     return h < 48 ? `${h} h ${min % 60} min` : `${Math.floor(h / 24)} d ${h % 24} h`;
   };
+  const pause = (seen) => document.hidden ? UNSEEN : seen;
   const put = (node, text) => { if (node.textContent !== text) node.textContent = text; };
 
   // Ages are counted from the server's, so that a wrong clock here does not matter.
@@ -95,8 +96,7 @@
       if (sent && !detailed) tell('The service shows no details: API_KEYS is not set, or HEALTH_DETAILS is never.');
       if (sent && detailed) tell('');
       unlocked(Boolean(sent));
-      if (main().dataset.state === 'starting') return AGAIN;
-      return document.hidden ? UNSEEN : SEEN;
+      return pause(main().dataset.state === 'starting' ? AGAIN : SEEN);
     }
     const message = await messageOf(response);
     if (!isCurrent()) return 0;
@@ -107,7 +107,7 @@
       return 0;
     }
     lost(`No state (${message})`);
-    return Math.max(AGAIN, 1000 * Number(response.headers.get('Retry-After')) || 0);
+    return Math.max(pause(AGAIN), 1000 * Number(response.headers.get('Retry-After')) || 0);
   };
 
   // The newest request counts; an older one is given up.
@@ -117,11 +117,12 @@
     const mine = current = new AbortController();
     const isCurrent = () => current === mine;
     const limit = setTimeout(() => mine.abort(), PATIENCE);
-    let wait = AGAIN;
+    let wait;
     try {
       wait = await ask(isCurrent, mine.signal);
     } catch {
       if (isCurrent()) lost('Cannot reach the service');
+      wait = pause(AGAIN);
     }
     clearTimeout(limit);
     if (!isCurrent()) return;
