@@ -5,6 +5,7 @@
 
 mod details;
 mod health;
+pub mod page;
 mod probes;
 
 use bytes::Bytes;
@@ -43,6 +44,8 @@ pub enum Media {
     Json,
     /// Prometheus' text format.
     Prometheus,
+    /// The status page.
+    Html,
 }
 
 impl Media {
@@ -51,6 +54,7 @@ impl Media {
         match self {
             Media::Json => "application/json",
             Media::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+            Media::Html => "text/html; charset=utf-8",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use http_body_util::Full;
@@ -103,12 +103,13 @@ impl Doors {
         let caller = Caller {
             authorized: who.key().is_some(),
             is_probe: seen.is_probe,
+            accepts: seen.accepts,
             at: seen.at,
         };
         let needs_key = match seen.credentials {
             Credentials::Key => true,
-            Credentials::Optional => self.shared.policy.require_api_key,
             Credentials::Scraper | Credentials::Ignored => false,
+            Credentials::Optional => self.shared.policy.require_api_key && !seen.wants_page(),
         };
         if needs_key {
             Shared::authorize(caller)?;
@@ -166,6 +167,9 @@ impl Doors {
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(id) = seen.id.header() {
             headers.insert(&X_REQUEST_ID, id);
+        }
+        if seen.endpoint.is_some_and(|e| e.route.is_negotiated()) {
+            headers.insert(VARY, HeaderValue::from_static("accept"));
         }
         if is_head {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(length));

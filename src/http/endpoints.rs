@@ -19,6 +19,15 @@ pub enum Route {
     Check,
     /// What this service counts.
     Metrics,
+    /// The status page; the JSON of `/health` for who does not ask for HTML.
+    Page,
+}
+
+impl Route {
+    /// Whether the form of its answer follows `Accept`.
+    pub const fn is_negotiated(self) -> bool {
+        matches!(self, Route::Page)
+    }
 }
 
 /// The methods of an endpoint.
@@ -137,6 +146,16 @@ pub const ENDPOINTS: &[Endpoint] = &[
         on_probe_listener: false,
         success_level: Level::DEBUG,
     },
+    Endpoint {
+        route: Route::Page,
+        path: "/",
+        methods: Methods::Read,
+        credentials: Credentials::Optional,
+        limited: true,
+        on_probe_listener: false,
+        // An open page asks every few seconds.
+        success_level: Level::DEBUG,
+    },
 ];
 
 impl Endpoint {
@@ -203,7 +222,7 @@ mod tests {
         for nowhere in [
             "",
             "*",
-            "/",
+            "//",
             "/health/",
             "/health/a/b",
             "/healthy",

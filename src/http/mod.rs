@@ -16,6 +16,7 @@ pub mod front;
 mod health;
 mod method;
 mod metrics;
+mod page;
 mod probes;
 mod query;
 pub mod rate_limit;

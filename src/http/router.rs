@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout};
 use tower_http::limit::RequestBodyLimitLayer;
 
+use super::accept::Accepts;
 use super::endpoints::{Route, Scope};
 use super::error::{ApiError, Reply};
 use super::query::{HealthQuery, verbose_only};
@@ -45,6 +46,7 @@ fn handler(route: Route) -> MethodRouter<Arc<Shared>> {
         Route::Refresh => post(refresh).route_layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES)),
         Route::Check => get(check),
         Route::Metrics => get(metrics),
+        Route::Page => get(page),
     }
 }
 
@@ -68,6 +70,13 @@ async fn check(
 ) -> Result<Reply, ApiError> {
     let verbose = verbose_only(uri.query())?;
     shared.check(&name, verbose, caller).await
+}
+
+async fn page(State(shared): App, caller: Caller, gone: Gone, uri: Uri) -> Result<Reply, ApiError> {
+    if caller.accepts.html() {
+        return Ok(shared.page(caller).await);
+    }
+    health(State(shared), caller, gone, uri).await
 }
 
 async fn livez(State(shared): App, caller: Caller) -> Reply {
@@ -126,6 +135,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
         Ok(known.unwrap_or_else(|| Caller {
             authorized: false,
             is_probe: false,
+            accepts: Accepts::default(),
             at: Instant::now(),
         }))
     }

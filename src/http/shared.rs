@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::accept::Accepts;
 use super::probes::Latch;
 use super::traffic::Traffic;
 use super::wait::WAITERS;
@@ -137,6 +138,8 @@ pub(super) struct Caller {
     pub(super) authorized: bool,
     /// Is another instance's check of this API (`X-Infra-Health-Probe: 1`).
     pub(super) is_probe: bool,
+    /// The forms of an answer that it asks for.
+    pub(super) accepts: Accepts,
     /// When the request came.
     pub(super) at: Instant,
 }

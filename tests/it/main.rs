@@ -27,6 +27,7 @@ mod metrics;
 mod metrics_checks;
 mod metrics_http;
 mod monitor;
+mod page;
 mod r2;
 mod runpod;
 mod sandbox;
