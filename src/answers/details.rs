@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use crate::check::Finding;
 use crate::clock::{Now, rfc3339};
+use crate::history::Transition;
 use crate::snapshot::{Checked, Moment, Status};
 use crate::state::Verdict;
 
@@ -27,7 +28,26 @@ pub(super) struct Detail<'a> {
     last_success_at: Option<String>,
     consecutive_failures: u32,
     decided: bool,
+    transitions: Vec<Change>,
     data: Option<&'a Value>,
+}
+
+/// One change of `status`.
+#[derive(Debug, Serialize)]
+struct Change {
+    to: Status,
+    reason: &'static str,
+    at: String,
+}
+
+impl From<&Transition> for Change {
+    fn from(transition: &Transition) -> Self {
+        Change {
+            to: transition.to,
+            reason: transition.reason.code,
+            at: rfc3339(transition.at.wall),
+        }
+    }
 }
 
 /// One finding: several can hold at once, the first decides.
@@ -55,6 +75,7 @@ pub(super) fn detail(check: &Checked, at: Moment) -> Detail<'_> {
     let view = check.view(at);
     let state = &*check.state;
     let deciding = view.deciding();
+    let reported = state.last.as_ref().and_then(|run| run.data.as_deref());
     let stale_at = state
         .judged_at
         .map(|at| at.wall + check.info.policy.stale_after());
@@ -74,7 +95,8 @@ pub(super) fn detail(check: &Checked, at: Moment) -> Detail<'_> {
         last_success_at: moment(state.last_success),
         consecutive_failures: state.failures,
         decided: state.verdict != Verdict::Starting && !state.is_undecided(),
-        data: state.last.as_ref().and_then(|run| run.data.as_deref()),
+        transitions: check.history.recent().map(Change::from).collect(),
+        data: reported.map(|reported| &reported.json),
     }
 }
 

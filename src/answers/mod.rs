@@ -41,6 +41,8 @@ impl Answer {
 pub enum Media {
     /// What everything is unless something else is asked for.
     Json,
+    /// Prometheus' text format.
+    Prometheus,
 }
 
 impl Media {
@@ -48,6 +50,7 @@ impl Media {
     pub const fn as_str(self) -> &'static str {
         match self {
             Media::Json => "application/json",
+            Media::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
         }
     }
 }

@@ -123,6 +123,22 @@ impl ApiError {
         Self::new(code, message).with(WWW_AUTHENTICATE, HeaderValue::from_static("ApiKey"))
     }
 
+    /// The same where a key can come as a bearer, too.
+    pub fn unauthorized_scraper(code: Code) -> Self {
+        let (message, challenge) = if code == Code::InvalidApiKey {
+            (
+                "the key is not, once, one of API_KEYS",
+                r#"ApiKey, Bearer realm="infra-health", error="invalid_token""#,
+            )
+        } else {
+            (
+                "this is for holders of a key: send one as X-Api-Key or as Authorization: Bearer, or scrape METRICS_ADDR",
+                r#"ApiKey, Bearer realm="infra-health""#,
+            )
+        };
+        Self::new(code, message).with(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    }
+
     /// 404 that names what exists in `scope`.
     pub fn not_found(scope: Scope) -> Self {
         let exists: Vec<_> = scope

@@ -14,6 +14,8 @@ pub mod endpoints;
 pub mod error;
 pub mod front;
 mod health;
+mod method;
+mod metrics;
 mod probes;
 mod query;
 pub mod rate_limit;
@@ -21,6 +23,7 @@ pub mod request_id;
 mod router;
 mod seen;
 mod shared;
+mod traffic;
 mod wait;
 
 pub use front::Front;

@@ -44,6 +44,7 @@ fn handler(route: Route) -> MethodRouter<Arc<Shared>> {
         Route::Readyz => get(readyz),
         Route::Refresh => post(refresh).route_layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES)),
         Route::Check => get(check),
+        Route::Metrics => get(metrics),
     }
 }
 
@@ -75,6 +76,10 @@ async fn livez(State(shared): App, caller: Caller) -> Reply {
 
 async fn readyz(State(shared): App, caller: Caller) -> Reply {
     shared.readyz(caller.at)
+}
+
+async fn metrics(State(shared): App, caller: Caller) -> Reply {
+    shared.metrics(caller.at)
 }
 
 async fn refresh(

@@ -9,10 +9,12 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::probes::Latch;
+use super::traffic::Traffic;
 use super::wait::WAITERS;
 use crate::answers::{Options, Published};
 use crate::config;
 use crate::config::secret::{ApiKeys, Current};
+use crate::metrics::Metrics;
 use crate::monitor;
 use crate::registry::Info;
 use crate::snapshot::{CheckSet, Moment};
@@ -31,6 +33,8 @@ pub struct Setup {
     pub monitor: monitor::Handle,
     /// What the process knows of itself.
     pub facts: Facts,
+    /// What `/metrics` shows besides the checks and the requests.
+    pub metrics: Metrics,
 }
 
 /// What the process knows of itself. The functions are called once a request: they must be cheap.
@@ -85,6 +89,8 @@ pub(super) struct Shared {
     pub(super) started: Latch,
     pub(super) waiters: Semaphore,
     pub(super) refresh_patience: Duration,
+    pub(super) traffic: Traffic,
+    pub(super) metrics: Metrics,
 }
 
 impl Shared {
@@ -94,6 +100,7 @@ impl Shared {
             infos,
             monitor,
             facts,
+            metrics,
             ..
         } = setup;
         Shared {
@@ -104,6 +111,8 @@ impl Shared {
             policy: answers,
             started: Latch::default(),
             waiters: Semaphore::new(WAITERS),
+            traffic: Traffic::new(),
+            metrics,
             monitor,
             facts,
         }

@@ -27,9 +27,10 @@ pub fn effective_cap(configured: Option<usize>, others: usize) -> usize {
     configured.unwrap_or(MOST_CONNECTIONS).min(most)
 }
 
-/// The share of `wanted` connections that a second listener can have: at most half of the room for all.
-pub fn second_cap(wanted: usize) -> usize {
-    wanted.min(room(descriptor_limit(), 0) / 2)
+/// What each of `listeners` further listeners can have of `wanted` connections: together at most half of
+/// the room for all.
+pub fn second_cap(wanted: usize, listeners: usize) -> usize {
+    wanted.min(room(descriptor_limit(), 0) / 2 / listeners.max(1))
 }
 
 /// The soft limit, raised to the hard one.

@@ -24,6 +24,7 @@ impl World {
                 about_this_process: name == "api",
                 reasons: &[],
                 timed: &[],
+                families: &[],
                 policy: Policy::default(),
             })
             .collect();
