@@ -66,12 +66,22 @@ mod tests {
     #[test]
     fn a_full_house_is_not_out_of_descriptors() {
         for limit in 512..20_000 {
-            for others in [0, 256] {
+            for others in [0, 256, 320] {
                 let connections = room(limit.into(), others).min(MOST_CONNECTIONS) + others;
                 let open = u32::try_from(connections).unwrap() + 64;
                 let descriptors = Descriptors { open, limit };
                 assert!(!descriptors.are_exhausted(), "{descriptors:?}");
             }
+        }
+    }
+
+    #[test]
+    fn further_listeners_leave_half_of_the_room_to_the_first() {
+        let room = room(descriptor_limit(), 0);
+        for listeners in 1..=2 {
+            let further = second_cap(usize::MAX, listeners) * listeners;
+            assert!((room / 2 - 1..=room / 2).contains(&further), "{further}");
+            assert_eq!(second_cap(8, listeners), 8);
         }
     }
 

@@ -51,7 +51,6 @@ pub(crate) struct Served {
     shutdown: Shutdown,
     arrived: Arc<Semaphore>,
     held: Arc<Semaphore>,
-    pub(crate) counters: Arc<Counters>,
     running: JoinHandle<ServeReport>,
 }
 
@@ -100,7 +99,6 @@ impl Served {
             shutdown,
             arrived,
             held,
-            counters,
             running,
         }
     }
