@@ -19,6 +19,7 @@ const DOCUMENTS: &[&str] = &[
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "deploy/prometheus/README.md",
     "docs/adding-a-check.md",
     "docs/runbook.md",
     "docs/transcripts.md",
@@ -353,7 +354,7 @@ fn the_newest_version_in_the_changelog_is_this_one() {
 }
 
 /// The anchor that a heading gets: lower case, spaces to hyphens, other signs dropped.
-fn slug(heading: &str) -> String {
+pub(crate) fn slug(heading: &str) -> String {
     let kept = heading.chars().filter_map(|c| match c {
         ' ' => Some('-'),
         '-' | '_' => Some(c),

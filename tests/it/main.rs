@@ -16,6 +16,7 @@ mod binary;
 mod canary;
 mod client;
 mod docs;
+mod docs_alerts;
 mod docs_variables;
 mod hostile_upstreams;
 mod http_errors;
