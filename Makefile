@@ -2,9 +2,10 @@
 
 # Pinned, so that a new release of the tool breaks nobody's build unasked.
 CARGO_DENY := 0.20.2
-SCRIPTS := .ci/run deploy/image/prove deploy/image/inside tests/page/prove
+SCRIPTS := $(shell git ls-files | xargs grep -lE '^\#!.*(bash|/sh)$$')
 
-.PHONY: all fmt clippy doc test page deny shell image ci tools fetch bench
+.PHONY: all ci fmt clippy doc test deny shell fetch tools install bench
+.PHONY: proofs service metrics alerts dashboard haproxy nginx kubernetes systemd openapi page image
 
 all: fmt clippy doc test
 
@@ -21,14 +22,47 @@ doc: ## documentation, broken links are errors
 test:
 	cargo test
 
-page: ## the status page in a real browser; chromium, node 20, npm
-	tests/page/prove
-
 deny: tools ## licences, bans and sources of dependencies (deny.toml)
 	cargo deny --locked check bans licenses sources
 
 shell: ## lints of the scripts (Debian's package shellcheck)
 	shellcheck $(SCRIPTS)
+
+proofs: metrics alerts dashboard haproxy nginx kubernetes systemd openapi page image ## each piece with the real program
+
+install: ## what the proofs need beyond Rust; root, Debian
+	.ci/install
+
+# The proofs run the service against the sandbox's stand-ins.
+service:
+	cargo build --locked --bin infra-health --example sandbox
+
+metrics: service ## a real Prometheus scrapes it; promtool and Python's parser read it
+	deploy/prometheus/prove-metrics
+
+alerts: service ## promtool's tests of every alert; inhibition; one alert end to end
+	deploy/prometheus/prove-alerts
+
+dashboard: service ## every query of the dashboard returns data
+	deploy/grafana/prove
+
+haproxy: service ## drain, outage and kill -9 of a replica under load
+	deploy/haproxy/prove
+
+nginx: service ## the same behind nginx
+	deploy/nginx/prove
+
+kubernetes: service ## manifests against the published schemas; a kubelet's probes
+	deploy/kubernetes/prove
+
+systemd: service ## the unit, by systemd-analyze
+	deploy/systemd/prove
+
+openapi: service ## a validator, and schemathesis against the running service
+	tests/openapi/prove
+
+page: service ## the status page in a real Chromium
+	tests/page/prove
 
 image: ## builds and proves the image without a registry; root, Debian
 	deploy/image/prove
