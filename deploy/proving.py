@@ -56,10 +56,10 @@ class Proof:
         return path
 
     def start(self, command, env=None, log="process.log", **more):
-        """A process whose output goes to a file in the scratch directory."""
+        """A process whose output goes to a file in the scratch directory; it leads a group of its own."""
         with open(self.scratch / log, "ab") as out:
             child = subprocess.Popen([str(word) for word in command], env=env, stdin=subprocess.DEVNULL,
-                                     stdout=out, stderr=subprocess.STDOUT, **more)
+                                     stdout=out, stderr=subprocess.STDOUT, start_new_session=True, **more)
         self.processes.append(child)
         return child
 
@@ -86,7 +86,8 @@ class Proof:
         finally:
             for child in reversed(self.processes):
                 if child.poll() is None:
-                    child.kill()
+                    # With its workers, which would outlive it.
+                    os.killpg(child.pid, signal.SIGKILL)
                     child.wait()
             shutil.rmtree(self.scratch, ignore_errors=True)
         sys.exit(status)
