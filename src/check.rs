@@ -10,6 +10,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::clock::Clock;
 use crate::detail::{Detail, Label};
@@ -35,8 +36,9 @@ pub trait Check: Send + 'static {
     const ABOUT_THIS_PROCESS: bool = false;
     /// The reasons that take longer than one run to judge, and how long: a single run cannot show them.
     const TIMED: &'static [(&'static Reason, Duration)] = &[];
-    /// What it tells besides the verdict, shown as `data` in details.
-    type Data: Serialize + Send + Sync + 'static;
+    /// What it tells besides the verdict, shown as `data` in details; its schema stands in the OpenAPI
+    /// document.
+    type Data: Serialize + ToSchema + Send + Sync + 'static;
 
     /// Asks once. May be dropped at any await point when the time is up.
     fn run(&mut self, cx: &Context) -> impl Future<Output = Outcome<Self::Data>> + Send;

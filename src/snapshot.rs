@@ -76,9 +76,10 @@ pub struct Moment {
     pub stalled: bool,
 }
 
-/// The damped three-way status that details and metrics show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+/// The three-way status: true, true with a warning, false.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = CheckStatus)]
 pub enum Status {
     /// True and nothing to tell.
     Pass,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use http_body_util::Full;
@@ -16,12 +16,12 @@ use super::access::{Access, Entry};
 use super::auth::{Authenticator, Credential, KeyId};
 use super::client_addr::{Client, ClientAddr};
 use super::endpoints::Credentials;
-use super::error::{ApiError, Code, Reply};
+use super::error::{ApiError, Reply};
 use super::rate_limit::{Bucket, Decision, RateLimiter};
 use super::seen::Seen;
 use super::shared::{Caller, Setup, Shared};
 
-static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Who sent a request.
 #[derive(Debug, Clone, Copy)]
@@ -83,14 +83,12 @@ impl Doors {
     pub(super) fn admit(&self, seen: &Seen, who: &Who) -> Result<Caller, ApiError> {
         self.limit(seen, who)?;
         if who.credential == Credential::Invalid {
-            return Err(ApiError::unauthorized(
-                Code::InvalidApiKey,
-                "X-Api-Key is not, once, one of API_KEYS",
-            ));
+            return Err(ApiError::invalid_api_key());
         }
         let caller = Caller {
             authorized: who.key().is_some(),
             is_probe: seen.is_probe,
+            accepts: seen.accepts,
             at: seen.at,
         };
         let needs_key = match seen.credentials() {
@@ -151,8 +149,14 @@ impl Doors {
         headers.insert(CONTENT_TYPE, media);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if seen
+            .endpoint
+            .is_some_and(|endpoint| endpoint.route.negotiates())
+        {
+            headers.insert(VARY, HeaderValue::from_static("accept"));
+        }
         if let Some(id) = seen.id.header() {
-            headers.insert(&X_REQUEST_ID, id);
+            headers.insert(X_REQUEST_ID, id);
         }
         if is_head {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(length));

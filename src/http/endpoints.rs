@@ -17,6 +17,18 @@ pub enum Route {
     Refresh,
     /// One check by its name.
     Check,
+    /// The OpenAPI document.
+    OpenApi,
+}
+
+impl Route {
+    /// Whether the form of its answers follows `Accept`.
+    pub const fn negotiates(self) -> bool {
+        match self {
+            Route::Health | Route::Check => true,
+            Route::Livez | Route::Readyz | Route::Refresh | Route::OpenApi => false,
+        }
+    }
 }
 
 /// The methods of an endpoint.
@@ -122,6 +134,15 @@ pub const ENDPOINTS: &[Endpoint] = &[
         limited: true,
         on_probe_listener: false,
         success_level: Level::DEBUG,
+    },
+    Endpoint {
+        route: Route::OpenApi,
+        path: "/openapi.json",
+        methods: Methods::Read,
+        credentials: Credentials::Ignored,
+        limited: true,
+        on_probe_listener: false,
+        success_level: Level::INFO,
     },
 ];
 

@@ -14,6 +14,7 @@ pub mod endpoints;
 pub mod error;
 pub mod front;
 mod health;
+pub mod openapi;
 mod probes;
 mod query;
 pub mod rate_limit;

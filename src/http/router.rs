@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout};
 use tower_http::limit::RequestBodyLimitLayer;
 
+use super::accept::Accepts;
 use super::endpoints::{Route, Scope};
 use super::error::{ApiError, Reply};
 use super::query::{HealthQuery, verbose_only};
@@ -44,6 +45,7 @@ fn handler(route: Route) -> MethodRouter<Arc<Shared>> {
         Route::Readyz => get(readyz),
         Route::Refresh => post(refresh).route_layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES)),
         Route::Check => get(check),
+        Route::OpenApi => get(document),
     }
 }
 
@@ -75,6 +77,10 @@ async fn livez(State(shared): App, caller: Caller) -> Reply {
 
 async fn readyz(State(shared): App, caller: Caller) -> Reply {
     shared.readyz(caller.at)
+}
+
+async fn document(State(shared): App) -> Reply {
+    shared.openapi()
 }
 
 async fn refresh(
@@ -121,6 +127,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
         Ok(known.unwrap_or_else(|| Caller {
             authorized: false,
             is_probe: false,
+            accepts: Accepts::default(),
             at: Instant::now(),
         }))
     }

@@ -4,10 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::accept::Accepts;
+use super::openapi;
 use super::probes::Latch;
 use super::wait::WAITERS;
 use crate::answers::{Options, Published};
@@ -85,6 +88,8 @@ pub(super) struct Shared {
     pub(super) started: Latch,
     pub(super) waiters: Semaphore,
     pub(super) refresh_patience: Duration,
+    /// The OpenAPI document.
+    pub(super) document: Bytes,
 }
 
 impl Shared {
@@ -101,6 +106,7 @@ impl Shared {
             names: infos.iter().map(|info| info.name).collect(),
             required: positions(&answers.ready_requires, &infos).collect(),
             refresh_patience: refresh_patience(&infos),
+            document: openapi::document(&infos).into(),
             policy: answers,
             started: Latch::default(),
             waiters: Semaphore::new(WAITERS),
@@ -128,6 +134,8 @@ pub(super) struct Caller {
     pub(super) authorized: bool,
     /// Is another instance's check of this API (`X-Infra-Health-Probe: 1`).
     pub(super) is_probe: bool,
+    /// The media types that the request's `Accept` names.
+    pub(super) accepts: Accepts,
     /// When the request came.
     pub(super) at: Instant,
 }
