@@ -25,7 +25,9 @@ RUN sed -i '/^\[\[\(bench\|example\|test\)\]\]/,/^$/d' Cargo.toml \
 # Stage 2: the binary, and the root that it is given.
 FROM deps AS build
 COPY src src
-RUN cargo build --release --locked --bin infra-health
+# What `infra_health_build_info` says.
+ARG REVISION=unknown
+RUN INFRA_HEALTH_COMMIT="$REVISION" cargo build --release --locked --bin infra-health
 # The loader and every library that the binary names, under their own paths.
 # DNS and /etc/hosts are read by libc itself (glibc 2.34 and newer), so no
 # plug-in of the name service switch is needed, only its order.

@@ -1,5 +1,7 @@
 //! The wiring: configuration in, a running service out. The only module that sees all others.
 
+mod sources;
+
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -12,6 +14,7 @@ use hyper::body::Incoming;
 use thiserror::Error;
 use tokio::net::TcpListener;
 
+use crate::calls::Calls;
 use crate::checks::{self, Parts, client::Client};
 use crate::clock::Clock;
 use crate::config::{Config, Live, Loaded, Reloader};
@@ -22,10 +25,16 @@ use crate::serve::{
     self, Drain, Handler, Shutdown, Stage, effective_cap, listen, second_cap, serve,
 };
 use crate::supervise::Supervised;
+use crate::telemetry::LostLines;
 use crate::vitals::{Vitals, sample_lag};
+
+use sources::{Counted, Listeners};
 
 /// Connections of `PROBE_ADDR`: a kubelet and a few balancers, out of reach of a flood on the main port.
 const PROBE_CONNECTIONS: usize = 256;
+
+/// Connections of `METRICS_ADDR`: a few scrapers.
+const METRICS_CONNECTIONS: usize = 64;
 
 /// For the body of a refresh, and the answer.
 const BUSY_MARGIN: Duration = Duration::from_secs(15);
@@ -60,6 +69,8 @@ pub struct App {
     config: Config,
     listener: TcpListener,
     probe_listener: Option<TcpListener>,
+    metrics_listener: Option<TcpListener>,
+    counters: Listeners,
     front: Front,
     monitor: Monitor,
     shutdown: Shutdown,
@@ -69,11 +80,12 @@ pub struct App {
 }
 
 impl App {
-    /// Binds the listeners and starts the monitor; call it on the HTTP runtime. `clock` is the checks'.
+    /// Binds the listeners and starts the monitor; call it on the HTTP runtime. `clock` is the checks',
+    /// `lost` the log's.
     ///
     /// # Errors
     /// When an address cannot be bound or the monitor's thread cannot be started.
-    pub fn start(loaded: Loaded, clock: Clock) -> Result<Self, StartError> {
+    pub fn start(loaded: Loaded, clock: Clock, lost: LostLines) -> Result<Self, StartError> {
         let Loaded {
             config,
             live,
@@ -82,13 +94,24 @@ impl App {
         } = loaded;
         let main = SocketAddr::new(config.server.host, config.server.port);
         let listener = bind("HOST and PORT", main)?;
-        let probe_listener = match config.server.probe_addr {
-            Some(address) => Some(bind("PROBE_ADDR", address)?),
-            None => None,
+        let further = |variable, address: Option<SocketAddr>| {
+            let listener = address.map(|address| bind(variable, address));
+            listener.transpose()
         };
+        let probe_listener = further("PROBE_ADDR", config.server.probe_addr)?;
+        let metrics_listener = further("METRICS_ADDR", config.server.metrics_addr)?;
         let vitals = Arc::new(Vitals::new());
         let (shutdown, drain) = Shutdown::new();
-        let monitor = start_monitor(&config, &live, &vitals, clock).map_err(StartError::Monitor)?;
+        let calls = Calls::default();
+        let monitor =
+            start_monitor(&config, &live, &vitals, &calls, clock).map_err(StartError::Monitor)?;
+        let counters = Listeners::of(&config);
+        let metrics = sources::metrics(Counted {
+            calls,
+            listeners: counters.clone(),
+            reload_errors: reloader.reload_errors(),
+            lost,
+        });
         let front = Front::new(Setup {
             answers: config.answers.clone(),
             limits: config.limits.clone(),
@@ -96,11 +119,14 @@ impl App {
             infos: checks::infos(&config),
             monitor: monitor.handle.clone(),
             facts: facts(&drain, &vitals),
+            metrics,
         });
         Ok(App {
             config,
             listener,
             probe_listener,
+            metrics_listener,
+            counters,
             front,
             monitor,
             shutdown,
@@ -124,6 +150,17 @@ impl App {
     /// When the system does not tell.
     pub fn probe_address(&self) -> io::Result<Option<SocketAddr>> {
         self.probe_listener
+            .as_ref()
+            .map(TcpListener::local_addr)
+            .transpose()
+    }
+
+    /// The address of the listener for metrics.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn metrics_address(&self) -> io::Result<Option<SocketAddr>> {
+        self.metrics_listener
             .as_ref()
             .map(TcpListener::local_addr)
             .transpose()
@@ -153,25 +190,49 @@ impl App {
         });
 
         let limits = limits(&self.config);
-        let probe_limits = serve::Limits {
-            max_connections: second_cap(PROBE_CONNECTIONS),
-            ..limits
-        };
-        let main = serve(
-            self.listener,
-            Served(self.front.clone()),
-            limits,
-            self.drain.clone(),
-        );
-        let probes = async {
-            if let Some(listener) = self.probe_listener {
-                let front = Served(self.front.probes_only());
-                serve(listener, front, probe_limits, self.drain.clone()).await;
+        let further = further_caps(&self.config);
+        let listen = async |listener: Option<TcpListener>, front, max_connections, counters| {
+            if let Some(listener) = listener {
+                let limits = serve::Limits {
+                    max_connections,
+                    ..limits
+                };
+                serve(
+                    listener,
+                    Served(front),
+                    limits,
+                    self.drain.clone(),
+                    counters,
+                )
+                .await;
             }
         };
+        let Listeners {
+            main: of_main,
+            probe: of_probe,
+            metrics: of_metrics,
+        } = self.counters;
+        let main = listen(
+            Some(self.listener),
+            self.front.clone(),
+            limits.max_connections,
+            of_main,
+        );
+        let probes = listen(
+            self.probe_listener,
+            self.front.probes_only(),
+            further.probe,
+            of_probe.unwrap_or_default(),
+        );
+        let metrics = listen(
+            self.metrics_listener,
+            self.front.metrics_only(),
+            further.metrics,
+            of_metrics.unwrap_or_default(),
+        );
         let Monitor { ended, .. } = self.monitor;
         tokio::select! {
-            _ = async { tokio::join!(main, probes) } => Ok(()),
+            _ = async { tokio::join!(main, probes, metrics) } => Ok(()),
             name = tasks.first_end() => Err(EndedEarly(name)),
             name = ended => Err(EndedEarly(name.unwrap_or("monitor"))),
         }
@@ -191,10 +252,12 @@ fn start_monitor(
     config: &Config,
     live: &Live,
     vitals: &Arc<Vitals>,
+    calls: &Calls,
     clock: Clock,
 ) -> io::Result<Monitor> {
     let infos = checks::infos(config);
     let (for_build, live, vitals) = (config.clone(), live.clone(), Arc::clone(vitals));
+    let calls = calls.clone();
     let sampled = Arc::clone(&vitals);
     monitor::start(monitor::Setup {
         options: options(&config.answers, &infos),
@@ -202,7 +265,7 @@ fn start_monitor(
         clock,
         refresh_gap: config.policy.retry_interval,
         build: move || {
-            let client = Client::new(for_build.https_proxy.clone())?;
+            let client = Client::new(for_build.https_proxy.clone())?.counted_in(calls);
             Ok(checks::registry(
                 &for_build,
                 &Parts {
@@ -230,9 +293,7 @@ fn facts(drain: &Drain, vitals: &Arc<Vitals>) -> Facts {
 
 fn limits(config: &Config) -> serve::Limits {
     let server = &config.server;
-    let probes = server
-        .probe_addr
-        .map_or(0, |_| second_cap(PROBE_CONNECTIONS));
+    let further = further_caps(config);
     let defaults = serve::Limits::default();
     let held = refresh_patience(&checks::infos(config)).max(LONGEST_WAIT);
     let longest = server.header_timeout + held + BUSY_MARGIN;
@@ -241,7 +302,31 @@ fn limits(config: &Config) -> serve::Limits {
         idle_timeout: server.idle_timeout,
         shutdown_grace: server.shutdown_grace,
         busy_timeout: defaults.busy_timeout.max(longest),
-        max_connections: effective_cap(server.max_connections, probes),
+        max_connections: effective_cap(server.max_connections, further.probe + further.metrics),
+    }
+}
+
+/// Connections that further listeners can have; 0 of one that is not asked for.
+#[derive(Debug, Clone, Copy)]
+struct Further {
+    probe: usize,
+    metrics: usize,
+}
+
+fn further_caps(config: &Config) -> Further {
+    let server = &config.server;
+    let (probe, metrics) = (server.probe_addr.is_some(), server.metrics_addr.is_some());
+    let listeners = usize::from(probe) + usize::from(metrics);
+    let cap = |wanted, asked| {
+        if asked {
+            second_cap(wanted, listeners)
+        } else {
+            0
+        }
+    };
+    Further {
+        probe: cap(PROBE_CONNECTIONS, probe),
+        metrics: cap(METRICS_CONNECTIONS, metrics),
     }
 }
 

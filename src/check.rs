@@ -10,11 +10,13 @@ use std::future::Future;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::clock::Clock;
 use crate::detail::{Detail, Label};
 use crate::reason::{Class, OK, Reason};
+use crate::sample::{Family, Sample};
 
 /// What a check is given for one run.
 #[derive(Debug, Clone)]
@@ -36,12 +38,45 @@ pub trait Check: Send + 'static {
     const ABOUT_THIS_PROCESS: bool = false;
     /// The reasons that take longer than one run to judge, and how long: a single run cannot show them.
     const TIMED: &'static [(&'static Reason, Duration)] = &[];
-    /// What it tells besides the verdict, shown as `data` in details; its schema stands in the OpenAPI
-    /// document.
-    type Data: Serialize + ToSchema + Send + Sync + 'static;
+    /// What it tells besides the verdict, shown as `data` in details.
+    type Data: Report;
 
     /// Asks once. May be dropped at any await point when the time is up.
     fn run(&mut self, cx: &Context) -> impl Future<Output = Outcome<Self::Data>> + Send;
+}
+
+/// The data of a check: JSON for details, with its schema for the OpenAPI document, and, where numbers are worth
+/// a graph, samples for `/metrics`.
+pub trait Report: Serialize + ToSchema + Send + Sync + 'static {
+    /// What [`Report::samples`] are of; a sample of another family is not shown.
+    const FAMILIES: &'static [&'static Family] = &[];
+
+    /// Adds the samples of one run. They are shown until the next one, or until the result is stale.
+    fn samples(&self, _out: &mut Vec<Sample>) {}
+}
+
+/// For checks that have nothing to tell besides the verdict.
+impl Report for () {}
+
+/// The data of any check, once its type does not matter any more.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reported {
+    /// For details.
+    pub json: Value,
+    /// For metrics.
+    pub samples: Vec<Sample>,
+}
+
+impl Reported {
+    /// `None` for data that is no JSON.
+    pub fn of<D: Report>(data: &D) -> Option<Self> {
+        let mut samples = Vec::new();
+        data.samples(&mut samples);
+        Some(Reported {
+            json: serde_json::to_value(data).ok()?,
+            samples,
+        })
+    }
 }
 
 /// What one run saw.

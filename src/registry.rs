@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, schema::Schema};
 
-use crate::check::{Check, Context, Finding, Outcome};
+use crate::check::{Check, Context, Finding, Outcome, Report, Reported};
 use crate::config::Policy;
 use crate::reason::{COMMON, PANICKED, Reason, TIMEOUT};
+use crate::sample::Family;
 
 /// How much longer than its timeout a run may last before the monitor ends it: a check that shares its
 /// timeout with each of its calls can still report them.
@@ -33,6 +33,8 @@ pub struct Info {
     pub timed: &'static [(&'static Reason, Duration)],
     /// The schema of its data.
     pub data: DataSchema,
+    /// What its samples are of.
+    pub families: &'static [&'static Family],
     /// Pace and thresholds.
     pub policy: Policy,
 }
@@ -77,6 +79,7 @@ impl Info {
             reasons: C::REASONS,
             timed: C::TIMED,
             data: DataSchema::of::<C::Data>(),
+            families: C::Data::FAMILIES,
             policy,
         }
     }
@@ -96,7 +99,7 @@ pub struct Entry {
 
 impl Entry {
     /// Runs the check once: bounded in time, panics captured (the check is then built anew).
-    pub async fn run(&mut self, cx: &Context) -> Outcome<Value> {
+    pub async fn run(&mut self, cx: &Context) -> Outcome<Reported> {
         // The call is inside, too: a check may panic before its first await.
         let run = AssertUnwindSafe(async { self.runner.run(cx).await }).catch_unwind();
         match tokio::time::timeout(cx.timeout + BACKSTOP, run).await {
@@ -179,7 +182,7 @@ impl Registry {
 }
 
 trait Run: Send {
-    fn run<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Outcome<Value>>;
+    fn run<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Outcome<Reported>>;
     fn rebuild(&mut self);
 }
 
@@ -189,14 +192,12 @@ struct Runner<C, M> {
 }
 
 impl<C: Check, M: Fn() -> C + Send + 'static> Run for Runner<C, M> {
-    fn run<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Outcome<Value>> {
+    fn run<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Outcome<Reported>> {
         self.check
             .run(cx)
             .map(|outcome| Outcome {
                 findings: outcome.findings,
-                data: outcome
-                    .data
-                    .and_then(|data| serde_json::to_value(data).ok()),
+                data: outcome.data.as_ref().and_then(Reported::of),
                 retry_after: outcome.retry_after,
             })
             .boxed()
@@ -212,15 +213,19 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
 
+    #[derive(serde::Serialize, ToSchema)]
+    struct Seven(u32);
+    impl Report for Seven {}
+
     struct Scripted(u32);
     impl Check for Scripted {
         const NAME: &'static str = "scripted";
         const REASONS: &'static [&'static Reason] = &[];
-        type Data = u32;
-        async fn run(&mut self, _cx: &Context) -> Outcome<u32> {
+        type Data = Seven;
+        async fn run(&mut self, _cx: &Context) -> Outcome<Seven> {
             self.0 += 1;
             match self.0 {
-                1 => Outcome::pass().with_data(7),
+                1 => Outcome::pass().with_data(Seven(7)),
                 2 => panic!("secret payload"),
                 _ => std::future::pending().await,
             }
@@ -265,13 +270,10 @@ mod tests {
             timeout: Duration::from_secs(1),
         };
         let entry = &mut entries[0];
-        assert_eq!(entry.run(&cx).await.data, Some(Value::from(7)));
+        let seven = Reported::of(&Seven(7));
+        assert_eq!(entry.run(&cx).await.data, seven);
         assert_eq!(entry.run(&cx).await.worst().unwrap().reason, &PANICKED);
-        assert_eq!(
-            entry.run(&cx).await.data,
-            Some(Value::from(7)),
-            "built anew"
-        );
+        assert_eq!(entry.run(&cx).await.data, seven, "built anew");
 
         let mut hanging = Registry::new();
         hanging.add(Policy::default(), || Scripted(2)).unwrap();

@@ -6,9 +6,13 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::check::Finding;
+use crate::clock::Now;
+use crate::history::{History, Transition};
 use crate::reason::{Class, INTERMITTENT, MONITOR_STALLED, STALE, STARTING};
 use crate::registry::Info;
 use crate::state::{State, Verdict};
+
+pub use crate::state::Status;
 
 /// The states of all checks at one moment.
 #[derive(Debug, Clone)]
@@ -24,6 +28,8 @@ pub struct Checked {
     pub info: Info,
     /// Its state.
     pub state: Arc<State>,
+    /// Its changes of status so far.
+    pub history: Arc<History>,
 }
 
 /// A set of checks by position, for what an answer leaves out of the count.
@@ -76,19 +82,6 @@ pub struct Moment {
     pub stalled: bool,
 }
 
-/// The three-way status: true, true with a warning, false.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = CheckStatus)]
-pub enum Status {
-    /// True and nothing to tell.
-    Pass,
-    /// True with a warning.
-    Warn,
-    /// False.
-    Fail,
-}
-
 /// What a check is at one moment.
 #[derive(Debug, Clone)]
 pub struct View {
@@ -113,6 +106,33 @@ impl View {
 }
 
 impl Checked {
+    /// Before its first run.
+    pub fn starting(info: Info) -> Self {
+        Checked {
+            info,
+            state: Arc::default(),
+            history: Arc::default(),
+        }
+    }
+
+    /// Takes down a change of status, if there is one at `now`; the first finished run is one. Returns
+    /// whether there was.
+    pub fn notice(&mut self, now: Now) -> bool {
+        let view = self.view(Moment {
+            now: now.mono,
+            stalled: false,
+        });
+        if self.is_starting() || self.history.status() == Some(view.status) {
+            return false;
+        }
+        Arc::make_mut(&mut self.history).push(Transition {
+            at: now,
+            to: view.status,
+            reason: view.deciding().reason,
+        });
+        true
+    }
+
     /// From when on the last judged result is too old.
     pub fn stale_at(&self) -> Option<Instant> {
         self.state
@@ -203,15 +223,9 @@ pub struct Fold {
 impl Snapshot {
     /// Before any run.
     pub fn starting(infos: &[Info]) -> Self {
-        let state = Arc::new(State::new());
-        let checks = infos
-            .iter()
-            .map(|&info| Checked {
-                info,
-                state: state.clone(),
-            })
-            .collect();
-        Snapshot { checks }
+        Snapshot {
+            checks: infos.iter().copied().map(Checked::starting).collect(),
+        }
     }
 
     /// The position of the check of that name.

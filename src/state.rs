@@ -5,16 +5,19 @@
 //! true and one refuted result makes it false at once. A result of class `Down` has been damped by its
 //! own time condition and decides at once. A deferred one (429) changes nothing and lets the last ages.
 
+mod tally;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::check::{Finding, Outcome, worst};
+use crate::check::{Finding, Outcome, Reported, worst};
 use crate::clock::Now;
 use crate::config::Policy;
 use crate::reason::Class;
+
+pub use tally::Tally;
 
 /// The damped verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,13 +30,31 @@ pub enum Verdict {
     Failing,
 }
 
+/// The three-way status: true, true with a warning, false.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = CheckStatus)]
+pub enum Status {
+    /// True and nothing to tell.
+    Pass,
+    /// True with a warning.
+    Warn,
+    /// False.
+    Fail,
+}
+
+impl Status {
+    /// Each of them.
+    pub const ALL: [Status; 3] = [Status::Pass, Status::Warn, Status::Fail];
+}
+
 /// One finished run.
 #[derive(Debug, Clone)]
 pub struct Run {
     /// What it found; empty means pass.
     pub findings: Arc<[Finding]>,
     /// The check's own data.
-    pub data: Option<Arc<Value>>,
+    pub data: Option<Arc<Reported>>,
     /// When it ended.
     pub at: Now,
     /// How long it took.
@@ -42,7 +63,7 @@ pub struct Run {
 
 impl Run {
     /// The record of a run that has just ended.
-    pub fn finished(outcome: Outcome<Value>, started: Now, finished: Now) -> Self {
+    pub fn finished(outcome: Outcome<Reported>, started: Now, finished: Now) -> Self {
         Run {
             findings: outcome.findings.into(),
             data: outcome.data.map(Arc::new),
@@ -105,6 +126,8 @@ pub struct State {
     pub successes: u32,
     /// Outcome of the last ten judged runs since the check turned true.
     pub recent: Recent,
+    /// All finished runs since the start.
+    pub tally: Tally,
     /// When the next run is due.
     pub next_at: Option<Now>,
     /// Until when the upstream asked us to stay away.
@@ -124,6 +147,7 @@ impl State {
             failures: 0,
             successes: 0,
             recent: Recent::default(),
+            tally: Tally::default(),
             next_at: None,
             back_off_until: None,
         }
@@ -163,6 +187,7 @@ pub fn next(previous: &State, run: Run, policy: &Policy) -> State {
     if state.verdict != previous.verdict {
         state.since = Some(now);
     }
+    state.tally.count(&run);
     state.last = Some(run);
     state
 }

@@ -33,7 +33,18 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 #[must_use = "dropping it ends the log"]
 pub struct Telemetry {
     guard: Option<WorkerGuard>,
-    lost: ErrorCounter,
+    lost: LostLines,
+}
+
+/// Log lines dropped so far because the reader was too slow. The default knows of no log: none.
+#[derive(Debug, Clone, Default)]
+pub struct LostLines(Option<ErrorCounter>);
+
+impl LostLines {
+    /// The count.
+    pub fn count(&self) -> usize {
+        self.0.as_ref().map_or(0, ErrorCounter::dropped_lines)
+    }
 }
 
 /// Starts logging to standard output, and logs panics without their payload. Call once.
@@ -47,15 +58,15 @@ pub fn init(log: Log) -> Telemetry {
 }
 
 impl Telemetry {
-    /// Lines dropped so far because the reader was too slow.
-    pub fn lost_lines(&self) -> usize {
-        self.lost.dropped_lines()
+    /// The counter of dropped lines.
+    pub fn lost_lines(&self) -> LostLines {
+        self.lost.clone()
     }
 }
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
-        let lost = self.lost_lines();
+        let lost = self.lost.count();
         if lost > 0 {
             tracing::warn!(lost, "log lines were dropped, standard output was too slow");
         }
@@ -86,7 +97,7 @@ fn build(
         .thread_name("log")
         .finish(output);
     let telemetry = Telemetry {
-        lost: writer.error_counter(),
+        lost: LostLines(Some(writer.error_counter())),
         guard: Some(guard),
     };
     let layer = fmt::layer().with_writer(writer).with_timer(Millis);
@@ -286,7 +297,7 @@ mod tests {
                 }
             });
             // One line at most is already with the writer.
-            assert!(lost.contains(&telemetry.lost_lines()), "{lines}");
+            assert!(lost.contains(&telemetry.lost_lines().count()), "{lines}");
             // Returns although nothing can be written.
             drop(telemetry);
             assert_eq!(output.text(), "");

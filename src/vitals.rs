@@ -51,6 +51,12 @@ pub struct Descriptors {
 }
 
 impl Descriptors {
+    /// Counts them; `None` where the system does not tell.
+    pub fn count() -> Option<Self> {
+        let (open, limit) = (open_descriptors()?, descriptor_limit()?);
+        Some(Descriptors { open, limit })
+    }
+
     /// How many more can be opened.
     pub fn left(self) -> u32 {
         self.limit.saturating_sub(self.open)
@@ -97,8 +103,8 @@ impl Vitals {
     /// Counts this process's descriptors; called once a second by the monitor's heartbeat. Where the
     /// system does not tell, nothing is stored and nothing is judged.
     pub fn sample_descriptors(&self) {
-        if let (Some(open), Some(limit)) = (open_descriptors(), descriptor_limit()) {
-            self.record_descriptors(Descriptors { open, limit });
+        if let Some(descriptors) = Descriptors::count() {
+            self.record_descriptors(descriptors);
         }
     }
 

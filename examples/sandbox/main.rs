@@ -102,13 +102,17 @@ async fn run() -> Result<(), Failure> {
     let port = std::env::var("PORT").ok().filter(|port| !port.is_empty());
     let loaded = variables.load(port.as_deref().unwrap_or(&PORT.to_string()))?;
     let delay = loaded.config.server.shutdown_delay;
-    let _telemetry = telemetry::init(loaded.config.log);
+    let telemetry = telemetry::init(loaded.config.log);
     let signals = signals()?;
 
-    let app = match App::start(loaded, Clock::default()) {
+    let app = match App::start(loaded, Clock::default(), telemetry.lost_lines()) {
         Err(StartError::Bind { .. }) if port.is_none() => {
             printout::say(&format!("sandbox: port {PORT} is taken, so a free one\n"));
-            App::start(variables.load("0")?, Clock::default())?
+            App::start(
+                variables.load("0")?,
+                Clock::default(),
+                telemetry.lost_lines(),
+            )?
         }
         started => started?,
     };

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::schemas;
 use crate::check::Finding;
 use crate::clock::{Now, rfc3339};
+use crate::history::Transition;
 use crate::snapshot::{Checked, Moment, Status};
 use crate::state::Verdict;
 
@@ -54,9 +55,35 @@ pub(super) struct Detail<'a> {
     consecutive_failures: u32,
     /// False while a streak is too short to count.
     decided: bool,
+    /// The last changes of `status`, the newest first.
+    transitions: Vec<Change>,
     /// The check's own; `null` when the last run brought none.
     #[schema(required, value_type = Value)]
     data: Option<&'a Value>,
+}
+
+/// One change of `status`.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StatusChange)]
+struct Change {
+    /// What it has been since.
+    to: Status,
+    /// The code of the reason that decided.
+    #[schema(schema_with = schemas::reason)]
+    reason: &'static str,
+    /// When.
+    #[schema(format = DateTime)]
+    at: String,
+}
+
+impl From<&Transition> for Change {
+    fn from(transition: &Transition) -> Self {
+        Change {
+            to: transition.to,
+            reason: transition.reason.code,
+            at: rfc3339(transition.at.wall),
+        }
+    }
 }
 
 /// One finding: several can hold at once, the first decides.
@@ -91,6 +118,7 @@ pub(super) fn detail(check: &Checked, at: Moment) -> Detail<'_> {
     let view = check.view(at);
     let state = &*check.state;
     let deciding = view.deciding();
+    let reported = state.last.as_ref().and_then(|run| run.data.as_deref());
     let stale_at = state
         .judged_at
         .map(|at| at.wall + check.info.policy.stale_after());
@@ -110,7 +138,8 @@ pub(super) fn detail(check: &Checked, at: Moment) -> Detail<'_> {
         last_success_at: moment(state.last_success),
         consecutive_failures: state.failures,
         decided: state.verdict != Verdict::Starting && !state.is_undecided(),
-        data: state.last.as_ref().and_then(|run| run.data.as_deref()),
+        transitions: check.history.recent().map(Change::from).collect(),
+        data: reported.map(|reported| &reported.json),
     }
 }
 

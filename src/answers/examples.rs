@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::health::{Options, check, health};
 use super::{Answer, schemas};
-use crate::check::{Finding, Outcome};
+use crate::check::{Finding, Outcome, Reported};
 use crate::clock::Now;
 use crate::reason::{Class, Reason, TIMEOUT};
 use crate::registry::Info;
@@ -21,8 +21,10 @@ const LATENCY: Duration = Duration::from_micros(48_213);
 /// A state of all checks.
 #[derive(Debug)]
 pub struct Example {
-    snapshot: Snapshot,
-    at: Moment,
+    /// All checks.
+    pub snapshot: Snapshot,
+    /// When it is read.
+    pub at: Moment,
 }
 
 impl Example {
@@ -44,10 +46,10 @@ impl Example {
         let now = began.plus(LATENCY);
         let checks = infos.iter().enumerate().map(|(index, &info)| {
             let findings = (failing == Some(index)).then(|| Finding::new(failure(&info)));
-            Checked {
-                info,
-                state: state(&info, findings, began).into(),
-            }
+            let mut checked = Checked::starting(info);
+            checked.state = state(&info, findings, began).into();
+            checked.notice(now);
+            checked
         });
         Example {
             snapshot: Snapshot {
@@ -92,7 +94,10 @@ fn failure(info: &Info) -> &'static Reason {
 fn state(info: &Info, finding: Option<Finding>, began: Now) -> State {
     let outcome = Outcome {
         findings: finding.into_iter().collect(),
-        data: schemas::example(info),
+        data: schemas::example(info).map(|json| Reported {
+            json,
+            samples: Vec::new(),
+        }),
         retry_after: None,
     };
     let now = began.plus(LATENCY);

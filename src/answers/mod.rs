@@ -52,6 +52,8 @@ pub enum Media {
     Json,
     /// The form of draft-inadarei-api-health-check-06.
     HealthJson,
+    /// Prometheus' text format.
+    Prometheus,
 }
 
 impl Media {
@@ -60,6 +62,7 @@ impl Media {
         match self {
             Media::Json => "application/json",
             Media::HealthJson => "application/health+json",
+            Media::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
         }
     }
 }

@@ -9,8 +9,8 @@ use serde::Serialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use super::client::Client;
-use crate::check::{Check, Context, Finding, Outcome};
+use super::client::{CheckClient, Client};
+use crate::check::{Check, Context, Finding, Outcome, Report};
 use crate::detail::Detail;
 use crate::reason::{MONITOR_STALLED, Reason, reasons};
 use crate::vitals::Vitals;
@@ -44,7 +44,7 @@ reasons! {
 pub struct ApiCheck {
     vitals: Arc<Vitals>,
     url: Option<Url>,
-    client: Client,
+    client: CheckClient,
 }
 
 /// What the check tells besides the verdict.
@@ -65,6 +65,9 @@ pub struct ApiData {
     #[schema(required)]
     pub health_url: Option<HealthUrlData>,
 }
+
+/// What it counts of this process is told as `process_*` at every scrape.
+impl Report for ApiData {}
 
 /// File descriptors of this process.
 #[derive(Debug, Serialize, ToSchema)]
@@ -90,11 +93,11 @@ pub struct HealthUrlData {
 impl ApiCheck {
     /// `vitals` are judged once they have been sampled; where nobody samples them, as in `doctor`, the
     /// check is about `url` alone.
-    pub fn new(vitals: Arc<Vitals>, url: Option<Url>, client: Client) -> Self {
+    pub fn new(vitals: Arc<Vitals>, url: Option<Url>, client: &Client) -> Self {
         ApiCheck {
             vitals,
             url,
-            client,
+            client: client.of(Self::NAME),
         }
     }
 
@@ -157,10 +160,10 @@ impl Check for ApiCheck {
 }
 
 /// Calls the main API's health URL. Its body is ignored, and so is one that is endless or cut short.
-async fn ask(client: &Client, url: Url, cx: &Context) -> Outcome<HealthUrlData> {
+async fn ask(client: &CheckClient, url: Url, cx: &Context) -> Outcome<HealthUrlData> {
     let began = cx.clock.now();
     let headers = HeaderMap::from_iter([(PROBE_HEADER, HeaderValue::from_static("1"))]);
-    let answer = client.get(url, headers, cx.timeout).await;
+    let answer = client.get("health_url", url, headers, cx.timeout).await;
     let ended = cx.clock.now();
     let latency = ended.mono - began.mono;
     let data = HealthUrlData {

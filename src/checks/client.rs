@@ -7,6 +7,7 @@
 mod answer;
 mod dns;
 mod failure;
+mod phases;
 
 use std::future::Future;
 use std::time::Duration;
@@ -14,13 +15,15 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use reqwest::{ClientBuilder, Proxy, Response, Url, redirect, retry, tls};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
+use crate::calls::{Calls, Phase};
 use crate::config::ProxyUrl;
 
 pub use answer::{Answer, CfRay, cf_ray};
 use dns::Resolver;
 pub use failure::{Failure, TlsFailure};
+use phases::TimeConnect;
 
 /// No answer that a check understands is larger: 64 KiB.
 pub const BODY_LIMIT: usize = 64 * 1024;
@@ -42,7 +45,17 @@ pub struct ClientError(#[from] reqwest::Error);
 
 /// The outgoing HTTP client; clones share its connections. One a process.
 #[derive(Debug, Clone)]
-pub struct Client(reqwest::Client);
+pub struct Client {
+    http: reqwest::Client,
+    calls: Calls,
+}
+
+/// The client in the hands of one check.
+#[derive(Debug, Clone)]
+pub struct CheckClient {
+    client: Client,
+    check: &'static str,
+}
 
 impl Client {
     /// Loads the CA bundle (5 to 10 ms). Only `https` upstreams go through `https_proxy`; the
@@ -63,14 +76,34 @@ impl Client {
             }
             built => built?,
         };
-        Ok(Client(client))
+        Ok(Client {
+            http: client,
+            calls: Calls::default(),
+        })
     }
 
+    /// The same, its calls counted in `calls`.
+    #[must_use]
+    pub fn counted_in(self, calls: Calls) -> Self {
+        Client { calls, ..self }
+    }
+
+    /// For the check of this name: its calls are counted under it.
+    pub fn of(&self, check: &'static str) -> CheckClient {
+        CheckClient {
+            client: self.clone(),
+            check,
+        }
+    }
+}
+
+impl CheckClient {
     /// Asks once. `timeout` covers everything from name resolution to the body's last byte; when the
     /// head arrived in time and the body did not, the answer's `body` says so. All of `headers` are
-    /// treated as sensitive.
+    /// treated as sensitive. The call is counted as `operation`.
     pub async fn get(
         &self,
+        operation: &'static str,
         url: Url,
         mut headers: HeaderMap,
         timeout: Duration,
@@ -79,16 +112,31 @@ impl Client {
             .values_mut()
             .for_each(|value| value.set_sensitive(true));
         let mut deadline = std::pin::pin!(sleep(timeout));
-        let request = self.0.get(url).headers(headers).send();
-        let response = within(deadline.as_mut(), request)
+        let calls = &self.client.calls;
+        calls.asked(self.check, operation);
+        let began = Instant::now();
+        let request = self.client.http.get(url).headers(headers).send();
+        let (response, opening) = within(deadline.as_mut(), phases::timed(request))
             .await
-            .ok_or(Failure::Timeout)?
-            .map_err(|error| told(Failure::of_head(&error), error))?;
+            .ok_or(Failure::Timeout)?;
+        for (phase, took) in opening.phases() {
+            calls.took(self.check, phase, took);
+        }
+        let response = response.map_err(|error| told(Failure::of_head(&error), error))?;
+        let head = Instant::now();
+        calls.took(
+            self.check,
+            Phase::Wait,
+            (head - began).saturating_sub(opening.lasted()),
+        );
         let (status, headers) = (response.status(), response.headers().clone());
         let body = match within(deadline, capped(response)).await {
             Some(body) => body,
             None => Err(Failure::Timeout),
         };
+        if body.is_ok() {
+            calls.took(self.check, Phase::Body, head.elapsed());
+        }
         Ok(Answer {
             status,
             headers,
@@ -106,6 +154,7 @@ fn builder(proxy: Option<Proxy>) -> ClientBuilder {
         .http1_only()
         .tls_version_min(tls::Version::TLS_1_2)
         .dns_resolver(Resolver(dns::system))
+        .connector_layer(TimeConnect)
         .user_agent(USER_AGENT)
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(POOL_IDLE_TIMEOUT);

@@ -64,7 +64,7 @@ macro_rules! checks {
 }
 
 checks! { config, parts;
-    ApiCheck, config.policy, ApiCheck::new(parts.vitals.clone(), config.api_health_url.clone(), parts.client.clone());
-    RunPodCheck, config.runpod_policy, RunPodCheck::new(parts.live.runpod.clone(), parts.client.clone());
-    R2Check, config.r2_policy, R2Check::new(parts.live.r2.clone(), parts.client.clone());
+    ApiCheck, config.policy, ApiCheck::new(parts.vitals.clone(), config.api_health_url.clone(), &parts.client);
+    RunPodCheck, config.runpod_policy, RunPodCheck::new(parts.live.runpod.clone(), &parts.client);
+    R2Check, config.r2_policy, R2Check::new(parts.live.r2.clone(), &parts.client);
 }

@@ -17,7 +17,6 @@ use crate::http::options;
 use crate::monitor::{BuildError, step};
 use crate::registry::{Entry, Info};
 use crate::snapshot::{CheckSet, Checked, Moment, Snapshot, Status};
-use crate::state::State;
 use crate::vitals::Vitals;
 
 use super::exit;
@@ -134,10 +133,12 @@ struct Examined {
 async fn examine_one(mut entry: Entry, lasting: Duration) -> Examined {
     let info = entry.info;
     let clock = Clock::default();
-    let mut state = State::new();
+    let mut check = Checked::starting(info);
     let mut first = None;
     loop {
-        state = step(&mut entry, clock, &state).await;
+        check.state = Arc::new(step(&mut entry, clock, &check.state).await);
+        check.notice(clock.now());
+        let state = &check.state;
         let finished = state
             .last
             .as_ref()
@@ -147,8 +148,6 @@ async fn examine_one(mut entry: Entry, lasting: Duration) -> Examined {
         let (sampled, end) = (finished - first, first + lasting);
         let kept_away_until = state.back_off_until.map(|until| until.mono);
         if sampled >= lasting || kept_away_until > Some(end) {
-            let state = Arc::new(state);
-            let check = Checked { info, state };
             return Examined { check, sampled };
         }
         let next = kept_away_until.max(Some(finished + info.policy.retry_interval));

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::serve::{follow, signals};
-use crate::telemetry;
+use crate::telemetry::{self, LostLines};
 
 use super::exit;
 
@@ -24,7 +24,7 @@ pub fn run(loaded: Loaded) -> ExitCode {
             return ExitCode::from(exit::FAILURE);
         }
     };
-    let code = match runtime.block_on(serve(loaded)) {
+    let code = match runtime.block_on(serve(loaded, telemetry.lost_lines())) {
         Ok(()) => exit::OK,
         Err(error) => {
             tracing::error!(error, "cannot go on");
@@ -38,7 +38,7 @@ pub fn run(loaded: Loaded) -> ExitCode {
 }
 
 /// The error is one clear line.
-async fn serve(loaded: Loaded) -> Result<(), String> {
+async fn serve(loaded: Loaded, lost: LostLines) -> Result<(), String> {
     for problem in &loaded.check_problems {
         tracing::error!(%problem, "malformed configuration of a check; it stays false");
     }
@@ -48,7 +48,7 @@ async fn serve(loaded: Loaded) -> Result<(), String> {
     let delay = loaded.config.server.shutdown_delay;
     let signals =
         signals().map_err(|error: io::Error| format!("signals cannot be handled: {error}"))?;
-    let app = App::start(loaded, Clock::default()).map_err(|error| error.to_string())?;
+    let app = App::start(loaded, Clock::default(), lost).map_err(|error| error.to_string())?;
     tell_addresses(&app);
     let shutdown = app.shutdown();
     let front = app.front();
@@ -68,5 +68,8 @@ fn tell_addresses(app: &App) {
     }
     if let Ok(Some(address)) = app.probe_address() {
         tracing::info!(%address, "listening for probes only");
+    }
+    if let Ok(Some(address)) = app.metrics_address() {
+        tracing::info!(%address, "listening for scrapes of /metrics only");
     }
 }

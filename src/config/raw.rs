@@ -28,6 +28,7 @@ raw! {
         host: String,
         port: String,
         probe_addr: String,
+        metrics_addr: String,
         max_connections: String,
         header_timeout: String,
         idle_timeout: String,

@@ -32,11 +32,10 @@ pub(super) fn server(raw: &RawServer, reader: &mut Reader) -> Option<Server> {
         values::number(text, 0..=u16::MAX, "a port from 0 to 65535")
     });
     let probe_addr = reader.optional("PROBE_ADDR", raw.probe_addr.as_ref(), |text| {
-        values::form(
-            text,
-            "is not an address with a port",
-            "IP address and port, such as 0.0.0.0:8081",
-        )
+        address(text, "IP address and port, such as 0.0.0.0:8081")
+    });
+    let metrics_addr = reader.optional("METRICS_ADDR", raw.metrics_addr.as_ref(), |text| {
+        address(text, "IP address and port, such as 0.0.0.0:8082")
     });
     let max_connections = reader.value("MAX_CONNECTIONS", raw.max_connections.as_ref(), |text| {
         values::number(
@@ -59,20 +58,37 @@ pub(super) fn server(raw: &RawServer, reader: &mut Reader) -> Option<Server> {
         host: host?,
         port: port?,
         probe_addr,
+        metrics_addr,
         max_connections: max_connections.map(|most| (most > 0).then_some(most))?,
         header_timeout: header_timeout?,
         idle_timeout: idle_timeout?,
         shutdown_delay: shutdown_delay?,
         shutdown_grace: shutdown_grace?,
     };
-    if server.port != 0 && server.probe_addr == Some(SocketAddr::new(server.host, server.port)) {
-        reader.note(Problem {
-            variable: "PROBE_ADDR",
-            wrong: Detail::new().text("is the address that HOST and PORT name"),
-            accepted: "another address or port",
-        });
+    let main = SocketAddr::new(server.host, server.port);
+    let mut taken = vec![(main, "HOST and PORT name")];
+    for (variable, address, named) in [
+        ("PROBE_ADDR", server.probe_addr, "PROBE_ADDR names"),
+        ("METRICS_ADDR", server.metrics_addr, "METRICS_ADDR names"),
+    ] {
+        // Port 0 takes a free one each time.
+        let Some(address) = address.filter(|address| address.port() != 0) else {
+            continue;
+        };
+        if let Some((_, by)) = taken.iter().find(|(other, _)| *other == address) {
+            reader.note(Problem {
+                variable,
+                wrong: Detail::new().text("is the address that ").text(by),
+                accepted: "another address or port",
+            });
+        }
+        taken.push((address, named));
     }
     Some(server)
+}
+
+fn address(text: &str, accepted: &'static str) -> Parsed<SocketAddr> {
+    values::form(text, "is not an address with a port", accepted)
 }
 
 /// Level and form of the log.

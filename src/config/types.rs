@@ -44,6 +44,8 @@ pub struct Server {
     pub port: u16,
     /// `PROBE_ADDR`: a second listener with `/livez` and `/readyz` only.
     pub probe_addr: Option<SocketAddr>,
+    /// `METRICS_ADDR`: a further listener with `/metrics` only.
+    pub metrics_addr: Option<SocketAddr>,
     /// `MAX_CONNECTIONS`, as far as the descriptor limit allows; `None` (0) derives it from that limit.
     pub max_connections: Option<usize>,
     /// `HEADER_TIMEOUT`, default 5 s: from accept, or from a request's first byte, to its whole head.

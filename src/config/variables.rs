@@ -41,6 +41,7 @@ variables! {
     "HOST" = "127.0.0.1": "IP address to listen on; 0.0.0.0 or :: for every interface.";
     "PORT" = "8080": "Port to listen on, 0 to 65535; 0 takes a free one.";
     "PROBE_ADDR": "Second listener, host:port, with /livez and /readyz only.";
+    "METRICS_ADDR": "Further listener, host:port, with /metrics only and without a key.";
     "RUNPOD_API_KEY", secret "RUNPOD_API_KEY_FILE": "RunPod API key; the checks need no more than access to the endpoints asked.";
     "RUNPOD_ENDPOINT_ID": "RunPod endpoint id, or a comma-separated list; each optionally name=id.";
     "RUNPOD_ENDPOINT_BASE_URL" = "https://api.runpod.ai/v2": "Base of RunPod's endpoint API; the official SDK's own variable.";

@@ -11,6 +11,7 @@ use tracing::Level;
 
 use super::auth::KeyId;
 use super::error::Code;
+use super::method;
 use super::request_id::TraceContext;
 
 /// Between two lines on refused requests.
@@ -64,7 +65,7 @@ macro_rules! line {
             request_id = $entry.request_id,
             trace_id = $entry.trace.map(TraceContext::trace_id),
             span_id = $entry.trace.map(TraceContext::span_id),
-            method = method($entry.method),
+            method = method::name(method::index($entry.method)),
             route = $entry.route,
             status = $entry.status.as_u16(),
             duration_ms = millis($entry.took),
@@ -139,26 +140,6 @@ impl Access {
     }
 }
 
-/// A method as it may stand in a line: a caller can make one up, of any length.
-fn method(method: &Method) -> &str {
-    const KNOWN: [Method; 9] = [
-        Method::GET,
-        Method::HEAD,
-        Method::POST,
-        Method::PUT,
-        Method::DELETE,
-        Method::CONNECT,
-        Method::OPTIONS,
-        Method::TRACE,
-        Method::PATCH,
-    ];
-    if KNOWN.contains(method) {
-        method.as_str()
-    } else {
-        "_OTHER"
-    }
-}
-
 /// Milliseconds with three decimals.
 fn millis(took: Duration) -> f64 {
     (took.as_secs_f64() * 1e6).round() / 1e3
@@ -200,11 +181,5 @@ mod tests {
             of(Code::RateLimited),
             Telling::Counted(Refusal::RateLimited)
         );
-    }
-
-    #[test]
-    fn made_up_methods_do_not_reach_the_log() {
-        assert_eq!(method(&Method::PATCH), "PATCH");
-        assert_eq!(method(&Method::from_bytes(b"SECRET").unwrap()), "_OTHER");
     }
 }

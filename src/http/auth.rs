@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use http::{HeaderMap, HeaderName};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
@@ -10,6 +11,9 @@ use crate::config::secret::{ApiKeys, Current};
 
 /// The header that carries a key.
 pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// The scheme of `Authorization` that carries one, with the space that follows it.
+const BEARER: &[u8] = b"bearer ";
 
 /// A longer value, in bytes, is refused before it is hashed, so that a check costs little whatever is sent.
 const LONGEST: usize = 512;
@@ -52,10 +56,10 @@ impl fmt::Display for KeyId {
     }
 }
 
-/// What a request's `X-Api-Key` amounts to.
+/// What a request's key amounts to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credential {
-    /// No such header.
+    /// None was sent.
     Missing,
     /// Not a configured key, sent twice, or longer than 512 bytes.
     Invalid,
@@ -87,10 +91,38 @@ impl Authenticator {
             return Credential::Missing;
         };
         // Two values: a relay may look at another one than this service would.
-        if values.next().is_some() || value.len() > LONGEST {
+        if values.next().is_some() {
             return Credential::Invalid;
         }
-        let digest: [u8; 32] = Sha256::digest(value.as_bytes()).into();
+        self.judge(value.as_bytes())
+    }
+
+    /// The same, and without an `X-Api-Key` the key in `Authorization: Bearer`: what a scraper can send. Other
+    /// schemes are somebody else's.
+    pub fn check_bearer(&self, headers: &HeaderMap) -> Credential {
+        if headers.contains_key(X_API_KEY) {
+            return self.check(headers);
+        }
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let value = values.next().map(HeaderValue::as_bytes);
+        let Some((scheme, key)) = value.and_then(|value| value.split_at_checked(BEARER.len()))
+        else {
+            return Credential::Missing;
+        };
+        if !scheme.eq_ignore_ascii_case(BEARER) {
+            return Credential::Missing;
+        }
+        if values.next().is_some() {
+            return Credential::Invalid;
+        }
+        self.judge(key.trim_ascii_start())
+    }
+
+    fn judge(&self, key: &[u8]) -> Credential {
+        if key.len() > LONGEST {
+            return Credential::Invalid;
+        }
+        let digest: [u8; 32] = Sha256::digest(key).into();
         match position(&self.keys.get().digests, &digest) {
             Some(index) => Credential::Valid(KeyId {
                 index,
@@ -118,8 +150,6 @@ fn position(digests: &[[u8; 32]], digest: &[u8; 32]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     const OLD: &str = "an-old-operator-key";
@@ -170,6 +200,33 @@ mod tests {
         let auth = Authenticator::new(Current::fixed(keys(&[&longest, &longer])));
         assert_eq!(index(auth.check(&sent(&[&longest]))), Some(0));
         assert_eq!(auth.check(&sent(&[&longer])), Credential::Invalid);
+    }
+
+    #[test]
+    fn a_bearer_counts_where_it_is_asked_for_and_no_x_api_key_is_sent() {
+        let auth = Authenticator::new(Current::fixed(keys(&[OLD, NEW])));
+        let with = |bearers: &[&str], plain: &[&str]| {
+            let value = |value: &&str| (AUTHORIZATION, HeaderValue::from_str(value).unwrap());
+            let mut headers = sent(plain);
+            headers.extend(bearers.iter().map(value).collect::<HeaderMap>());
+            auth.check_bearer(&headers)
+        };
+        for bearer in ["Bearer", "bearer", "BEARER "] {
+            let bearer = format!("{bearer} {NEW}");
+            assert_eq!(index(with(&[&bearer], &[])), Some(1), "{bearer}");
+            assert_eq!(auth.check(&sent(&[])), Credential::Missing);
+        }
+        let valid = format!("Bearer {OLD}");
+        for wrong in ["Bearer x", "Bearer  ", "Bearer a-new-operator-key! x"] {
+            assert_eq!(with(&[wrong], &[]), Credential::Invalid, "{wrong}");
+        }
+        assert_eq!(with(&[&valid, &valid], &[]), Credential::Invalid);
+        assert_eq!(with(&[&valid], &["x"]), Credential::Invalid);
+        assert_eq!(index(with(&["Bearer x"], &[NEW])), Some(1));
+        for none in ["", "Bearer", "Basic dXNlcg==", "Bearerx y"] {
+            assert_eq!(with(&[none], &[]), Credential::Missing, "{none}");
+        }
+        assert_eq!(with(&[], &[]), Credential::Missing);
     }
 
     #[test]

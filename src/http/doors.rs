@@ -64,16 +64,18 @@ impl Doors {
     pub(super) fn identify(&self, peer: SocketAddr, headers: &HeaderMap, seen: &Seen) -> Who {
         Who {
             client: self.client_addr.of(peer, headers),
-            credential: match seen.credentials() {
-                Credentials::Ignored => Credential::Missing,
-                Credentials::Optional | Credentials::Key => self.credential(headers),
-            },
+            credential: self.credential(seen.credentials, headers),
         }
     }
 
     /// What the request's key amounts to; where no key is configured, none is looked at.
-    fn credential(&self, headers: &HeaderMap) -> Credential {
-        match self.authenticator.check(headers) {
+    fn credential(&self, asked: Credentials, headers: &HeaderMap) -> Credential {
+        let credential = match asked {
+            Credentials::Ignored => Credential::Missing,
+            Credentials::Optional | Credentials::Key => self.authenticator.check(headers),
+            Credentials::Scraper => self.authenticator.check_bearer(headers),
+        };
+        match credential {
             Credential::Invalid if !self.authenticator.configured() => Credential::Missing,
             credential => credential,
         }
@@ -82,8 +84,14 @@ impl Doors {
     /// The limit, then the credential: guessing keys is limited too.
     pub(super) fn admit(&self, seen: &Seen, who: &Who) -> Result<Caller, ApiError> {
         self.limit(seen, who)?;
-        if who.credential == Credential::Invalid {
-            return Err(ApiError::invalid_api_key());
+        let is_scraper = seen.credentials == Credentials::Scraper;
+        match who.credential {
+            Credential::Invalid if is_scraper => return Err(ApiError::invalid_scraper_key()),
+            Credential::Missing if is_scraper && self.authenticator.configured() => {
+                return Err(ApiError::scraper_needs_a_key());
+            }
+            Credential::Invalid => return Err(ApiError::invalid_api_key()),
+            Credential::Missing | Credential::Valid(_) => {}
         }
         let caller = Caller {
             authorized: who.key().is_some(),
@@ -91,10 +99,10 @@ impl Doors {
             accepts: seen.accepts,
             at: seen.at,
         };
-        let needs_key = match seen.credentials() {
+        let needs_key = match seen.credentials {
             Credentials::Key => true,
             Credentials::Optional => self.shared.policy.require_api_key,
-            Credentials::Ignored => false,
+            Credentials::Scraper | Credentials::Ignored => false,
         };
         if needs_key {
             Shared::authorize(caller)?;
@@ -118,6 +126,7 @@ impl Doors {
         match decision {
             Decision::Allowed { .. } => Ok(()),
             Decision::Limited { .. } => {
+                self.shared.traffic.limited(bucket.into());
                 let fields = limiter.fields(&decision);
                 let retry_after = decision.retry_after_seconds().unwrap_or(1);
                 Err(ApiError::rate_limited(
@@ -166,13 +175,17 @@ impl Doors {
             // What is left of the body would be taken for the next request.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
+        let took = seen.at.elapsed();
+        let status = reply.answer.status;
+        let traffic = &self.shared.traffic;
+        traffic.answered(seen.endpoint, &seen.method, status, took);
         let entry = Entry {
             request_id,
             trace: seen.trace.as_ref(),
             method: &seen.method,
             route: seen.endpoint.map_or("unmatched", |endpoint| endpoint.path),
-            status: reply.answer.status,
-            took: seen.at.elapsed(),
+            status,
+            took,
             client: who.client.address,
             key: who.key(),
             code: reply.code,

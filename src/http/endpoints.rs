@@ -19,6 +19,8 @@ pub enum Route {
     Check,
     /// The OpenAPI document.
     OpenApi,
+    /// What this service counts.
+    Metrics,
 }
 
 impl Route {
@@ -26,7 +28,9 @@ impl Route {
     pub const fn negotiates(self) -> bool {
         match self {
             Route::Health | Route::Check => true,
-            Route::Livez | Route::Readyz | Route::Refresh | Route::OpenApi => false,
+            Route::Livez | Route::Readyz | Route::Refresh | Route::OpenApi | Route::Metrics => {
+                false
+            }
         }
     }
 }
@@ -65,6 +69,9 @@ pub enum Credentials {
     Ignored,
     /// None is fine unless `HEALTH_REQUIRE_API_KEY`; a wrong one is not.
     Optional,
+    /// A valid key as soon as `API_KEYS` is set, as `X-Api-Key` or as `Authorization: Bearer`, which is all
+    /// that scrapers can send; none while no key is configured.
+    Scraper,
     /// A valid key.
     Key,
 }
@@ -144,6 +151,15 @@ pub const ENDPOINTS: &[Endpoint] = &[
         on_probe_listener: false,
         success_level: Level::INFO,
     },
+    Endpoint {
+        route: Route::Metrics,
+        path: "/metrics",
+        methods: Methods::Read,
+        credentials: Credentials::Scraper,
+        limited: true,
+        on_probe_listener: false,
+        success_level: Level::DEBUG,
+    },
 ];
 
 impl Endpoint {
@@ -165,14 +181,26 @@ pub enum Scope {
     Everything,
     /// What `PROBE_ADDR` serves.
     Probes,
+    /// What `METRICS_ADDR` serves, to whoever can reach it.
+    Metrics,
 }
 
 impl Scope {
     /// The endpoints in it, in the order of the table.
     pub fn endpoints(self) -> impl Iterator<Item = &'static Endpoint> {
-        ENDPOINTS
-            .iter()
-            .filter(move |endpoint| self == Scope::Everything || endpoint.on_probe_listener)
+        ENDPOINTS.iter().filter(move |endpoint| match self {
+            Scope::Everything => true,
+            Scope::Probes => endpoint.on_probe_listener,
+            Scope::Metrics => endpoint.route == Route::Metrics,
+        })
+    }
+
+    /// What `endpoint` wants to know of a caller of this listener.
+    pub fn credentials(self, endpoint: &Endpoint) -> Credentials {
+        match self {
+            Scope::Everything | Scope::Probes => endpoint.credentials,
+            Scope::Metrics => Credentials::Ignored,
+        }
     }
 
     /// The endpoint at `path`.
@@ -215,5 +243,15 @@ mod tests {
         let paths: Vec<_> = Scope::Probes.endpoints().map(|e| e.path).collect();
         assert_eq!(paths, ["/livez", "/readyz"]);
         assert!(Scope::Probes.find("/health").is_none());
+    }
+
+    #[test]
+    fn the_metrics_listener_has_the_metrics_only_and_asks_for_no_key() {
+        let endpoints: Vec<_> = Scope::Metrics.endpoints().collect();
+        assert_eq!(endpoints.len(), 1);
+        assert_eq!(endpoints[0].path, "/metrics");
+        let credentials = |scope: Scope| scope.credentials(endpoints[0]);
+        assert_eq!(credentials(Scope::Everything), Credentials::Scraper);
+        assert_eq!(credentials(Scope::Metrics), Credentials::Ignored);
     }
 }

@@ -150,6 +150,28 @@ impl ApiError {
         )
     }
 
+    /// The same where a key can come as a bearer, too.
+    pub fn invalid_scraper_key() -> Self {
+        Self::new(Code::InvalidApiKey, "the key is not, once, one of API_KEYS").with(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static(
+                r#"ApiKey, Bearer realm="infra-health", error="invalid_token""#,
+            ),
+        )
+    }
+
+    /// 401 for a scrape without a key.
+    pub fn scraper_needs_a_key() -> Self {
+        Self::new(
+            Code::MissingApiKey,
+            "this is for holders of a key: send one as X-Api-Key or as Authorization: Bearer, or scrape METRICS_ADDR",
+        )
+        .with(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static(r#"ApiKey, Bearer realm="infra-health""#),
+        )
+    }
+
     /// 404 that names what exists in `scope`.
     pub fn not_found(scope: Scope) -> Self {
         let exists: Vec<_> = scope

@@ -46,6 +46,12 @@ impl Front {
         Self::of(Scope::Probes, Arc::clone(&self.0.doors))
     }
 
+    /// The front of `METRICS_ADDR`: `/metrics` without a key, with the same state behind it.
+    #[must_use]
+    pub fn metrics_only(&self) -> Self {
+        Self::of(Scope::Metrics, Arc::clone(&self.0.doors))
+    }
+
     fn of(scope: Scope, doors: Arc<Doors>) -> Self {
         let router = router(scope, Arc::clone(&doors.shared));
         Front(Arc::new(Inner {
@@ -72,6 +78,7 @@ impl Front {
         B::Error: Into<axum::BoxError>,
     {
         let inner = &*self.0;
+        let _in_flight = inner.doors.shared.traffic.enter();
         let seen = Seen::of(inner.scope, &request);
         let who = inner.doors.identify(peer.address, request.headers(), &seen);
         let reply = match inner.doors.admit(&seen, &who) {
@@ -95,7 +102,7 @@ impl Inner {
             Route::Health => shared.health_at_once(caller),
             Route::Livez => Some(shared.livez(caller.at)),
             Route::Readyz => Some(shared.readyz(caller.at)),
-            Route::Refresh | Route::Check | Route::OpenApi => None,
+            Route::Refresh | Route::Check | Route::OpenApi | Route::Metrics => None,
         };
         panics::catch(answer).unwrap_or_else(|place| Some(panicked(&place)))
     }

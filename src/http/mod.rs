@@ -14,6 +14,8 @@ pub mod endpoints;
 pub mod error;
 pub mod front;
 mod health;
+mod method;
+mod metrics;
 pub mod openapi;
 mod probes;
 mod query;
@@ -22,6 +24,7 @@ pub mod request_id;
 mod router;
 mod seen;
 mod shared;
+mod traffic;
 mod wait;
 
 pub use front::Front;

@@ -67,11 +67,16 @@ impl Shared {
 
     /// `/readyz`.
     pub(super) fn readyz(&self, now: Instant) -> Reply {
-        let answer = match readiness(self.situation(now)) {
+        let answer = match self.readiness(now) {
             Ok(()) => ready(),
             Err(why) => not_ready(why),
         };
         Reply::new(answer, Code::NotReady)
+    }
+
+    /// Whether this replica should get traffic: what `/readyz` and `/metrics` say.
+    pub(super) fn readiness(&self, now: Instant) -> Result<(), NotReady> {
+        readiness(self.situation(now))
     }
 
     /// Whether a counted check of something else than this process has not finished its first run. What

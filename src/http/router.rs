@@ -46,6 +46,7 @@ fn handler(route: Route) -> MethodRouter<Arc<Shared>> {
         Route::Refresh => post(refresh).route_layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES)),
         Route::Check => get(check),
         Route::OpenApi => get(document),
+        Route::Metrics => get(metrics),
     }
 }
 
@@ -81,6 +82,10 @@ async fn readyz(State(shared): App, caller: Caller) -> Reply {
 
 async fn document(State(shared): App) -> Reply {
     shared.openapi()
+}
+
+async fn metrics(State(shared): App, caller: Caller) -> Reply {
+    shared.metrics(caller.at)
 }
 
 async fn refresh(

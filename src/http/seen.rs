@@ -24,6 +24,8 @@ pub(super) struct Seen {
     pub(super) endpoint: Option<&'static Endpoint>,
     /// Whether the endpoint has this method.
     pub(super) matched: bool,
+    /// What the endpoint wants to know of the caller; nothing for what is answered 404 or 405.
+    pub(super) credentials: Credentials,
     /// Whether it counts against a limit.
     pub(super) limited: bool,
     /// Whether a body comes with it.
@@ -48,18 +50,14 @@ impl Seen {
             method: method.clone(),
             endpoint,
             matched,
+            credentials: endpoint
+                .filter(|_| matched)
+                .map_or(Credentials::Ignored, |endpoint| scope.credentials(endpoint)),
             // Only the probes themselves are free; a flood of 404s or 405s is not, on no listener.
             limited: endpoint.is_none_or(|endpoint| endpoint.limited || !matched),
             has_body: !request.body().is_end_stream(),
             accepts: told.accepts,
         }
-    }
-
-    /// What the endpoint wants to know of the caller; nothing for what is answered 404 or 405.
-    pub(super) fn credentials(&self) -> Credentials {
-        self.endpoint
-            .filter(|_| self.matched)
-            .map_or(Credentials::Ignored, |endpoint| endpoint.credentials)
     }
 }
 

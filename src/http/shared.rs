@@ -12,10 +12,12 @@ use tokio::time::Instant;
 use super::accept::Accepts;
 use super::openapi;
 use super::probes::Latch;
+use super::traffic::Traffic;
 use super::wait::WAITERS;
 use crate::answers::{Options, Published};
 use crate::config;
 use crate::config::secret::{ApiKeys, Current};
+use crate::metrics::Metrics;
 use crate::monitor;
 use crate::registry::Info;
 use crate::snapshot::{CheckSet, Moment};
@@ -34,6 +36,8 @@ pub struct Setup {
     pub monitor: monitor::Handle,
     /// What the process knows of itself.
     pub facts: Facts,
+    /// What `/metrics` shows besides the checks and the requests.
+    pub metrics: Metrics,
 }
 
 /// What the process knows of itself. The functions are called once a request: they must be cheap.
@@ -90,6 +94,8 @@ pub(super) struct Shared {
     pub(super) refresh_patience: Duration,
     /// The OpenAPI document.
     pub(super) document: Bytes,
+    pub(super) traffic: Traffic,
+    pub(super) metrics: Metrics,
 }
 
 impl Shared {
@@ -99,6 +105,7 @@ impl Shared {
             infos,
             monitor,
             facts,
+            metrics,
             ..
         } = setup;
         Shared {
@@ -110,6 +117,8 @@ impl Shared {
             policy: answers,
             started: Latch::default(),
             waiters: Semaphore::new(WAITERS),
+            traffic: Traffic::new(),
+            metrics,
             monitor,
             facts,
         }

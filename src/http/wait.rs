@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::error::{ApiError, Code, Reply};
 use super::shared::Shared;
+use super::traffic::Limited;
 use crate::answers::{NotReady, Options, Published, not_ready};
 use crate::peer::Gone;
 
@@ -25,7 +26,10 @@ impl Shared {
         deadline: Instant,
         gone: &Gone,
     ) -> Result<Reply, ApiError> {
-        let _permit = self.waiters.try_acquire().map_err(|_| too_many())?;
+        let _permit = self.waiters.try_acquire().map_err(|_| {
+            self.traffic.limited(Limited::Waiters);
+            too_many()
+        })?;
         let options = Options {
             degraded_is_503: true,
             ..options

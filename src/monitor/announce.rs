@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::snapshot::{Checked, Moment, Snapshot};
+use crate::snapshot::{Checked, Moment, Snapshot, Status};
 
 /// A false check is told again after this long.
 const REMINDER: Duration = Duration::from_mins(15);
@@ -43,17 +43,17 @@ impl Announcer {
         }
     }
 
-    /// Writes the lines that are due: after every publication and every second, because a result turns
-    /// stale without any event.
+    /// Writes the lines that are due by what the histories have taken down: after every publication and
+    /// every second.
     pub(super) fn tell(&mut self, snapshot: &Snapshot, now: Instant) {
         let at = Moment {
             now,
             stalled: false,
         };
         for (told, check) in self.told.iter_mut().zip(&snapshot.checks) {
-            if !check.is_starting() {
+            if let Some(status) = check.history.status() {
                 let lasted = now.saturating_duration_since(told.since);
-                match told.next(check.ok(at), now) {
+                match told.next(status != Status::Fail, now) {
                     Line::None => {}
                     Line::Change => change(check, at, lasted),
                     Line::Reminder => reminder(check, at, lasted),

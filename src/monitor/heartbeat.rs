@@ -50,10 +50,15 @@ impl Heartbeat {
             .store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
+    /// How long ago the last beat was.
+    pub fn age(&self, now: Instant) -> Duration {
+        let last = self.0.base + Duration::from_millis(self.0.millis.load(Ordering::Relaxed));
+        now.saturating_duration_since(last)
+    }
+
     /// Whether the last beat is too old.
     pub fn is_stalled(&self, now: Instant) -> bool {
-        let last = self.0.base + Duration::from_millis(self.0.millis.load(Ordering::Relaxed));
-        now.saturating_duration_since(last) > STALLED_AFTER
+        self.age(now) > STALLED_AFTER
     }
 }
 

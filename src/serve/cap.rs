@@ -27,9 +27,10 @@ pub fn effective_cap(configured: Option<usize>, others: usize) -> usize {
     configured.unwrap_or(MOST_CONNECTIONS).min(most)
 }
 
-/// The share of `wanted` connections that a second listener can have: at most half of the room for all.
-pub fn second_cap(wanted: usize) -> usize {
-    wanted.min(room(descriptor_limit(), 0) / 2)
+/// What each of `listeners` further listeners can have of `wanted` connections: together at most half of
+/// the room for all.
+pub fn second_cap(wanted: usize, listeners: usize) -> usize {
+    wanted.min(room(descriptor_limit(), 0) / 2 / listeners.max(1))
 }
 
 /// The soft limit, raised to the hard one.
@@ -65,12 +66,22 @@ mod tests {
     #[test]
     fn a_full_house_is_not_out_of_descriptors() {
         for limit in 512..20_000 {
-            for others in [0, 256] {
+            for others in [0, 256, 320] {
                 let connections = room(limit.into(), others).min(MOST_CONNECTIONS) + others;
                 let open = u32::try_from(connections).unwrap() + 64;
                 let descriptors = Descriptors { open, limit };
                 assert!(!descriptors.are_exhausted(), "{descriptors:?}");
             }
+        }
+    }
+
+    #[test]
+    fn further_listeners_leave_half_of_the_room_to_the_first() {
+        let room = room(descriptor_limit(), 0);
+        for listeners in 1..=2 {
+            let further = second_cap(usize::MAX, listeners) * listeners;
+            assert!((room / 2 - 1..=room / 2).contains(&further), "{further}");
+            assert_eq!(second_cap(8, listeners), 8);
         }
     }
 

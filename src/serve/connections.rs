@@ -86,6 +86,7 @@ impl Membership {
 impl Drop for Membership {
     fn drop(&mut self) {
         self.table.lock().entries.remove(&self.id);
+        self.table.counters.closed();
         self.table.emptied.notify_one();
     }
 }
@@ -125,6 +126,7 @@ impl Table {
                 suspect: None,
             },
         );
+        self.counters.opened();
         Some(Membership {
             table: Arc::clone(self),
             id,

@@ -28,11 +28,10 @@ use tokio::time::{Instant, sleep_until};
 pub use accept::listen;
 pub use cap::{effective_cap, second_cap};
 pub use drain::{Drain, Shutdown, Signal, Stage, follow, signals};
-pub use report::{Cause, ServeReport};
+pub use report::{Cause, Counters, ServeReport};
 
 use crate::peer::Peer;
 use connections::Table;
-use report::Counters;
 
 /// Any error that can cross a thread.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -87,15 +86,15 @@ impl Default for Limits {
 /// Serves until `drain` reaches [`Stage::Closing`], then empties the accept queue, closes the listener
 /// and returns when every connection has ended, [`Limits::shutdown_grace`] later at the latest.
 ///
-/// No error ends it. Dropping the future aborts its connections.
+/// `counters` are this listener's alone. No error ends it. Dropping the future aborts its connections.
 pub async fn serve<H: Handler>(
     listener: TcpListener,
     handler: H,
     limits: Limits,
     drain: Drain,
+    counters: Arc<Counters>,
 ) -> ServeReport {
     let address = listener.local_addr().ok();
-    let counters = Arc::new(Counters::default());
     let table = Arc::new(Table::new(limits, Arc::clone(&counters)));
     let _abort_on_drop = AbortOnDrop(Arc::clone(&table));
     let open = |stream: TcpStream, peer: SocketAddr| {

@@ -28,9 +28,40 @@ pub enum Cause {
 
 const CAUSES: usize = Cause::CutAtShutdown as usize + 1;
 
-/// Counts while serving. Relaxed: nothing is ordered by them.
+impl Cause {
+    /// All of them.
+    pub const ALL: [Cause; CAUSES] = [
+        Cause::HeaderTimeout,
+        Cause::Idle,
+        Cause::Stalled,
+        Cause::Evicted,
+        Cause::Refused,
+        Cause::BadRequest,
+        Cause::HeadTooLarge,
+        Cause::Http2,
+        Cause::CutAtShutdown,
+    ];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Cause::HeaderTimeout => "header_timeout",
+            Cause::Idle => "idle",
+            Cause::Stalled => "stalled",
+            Cause::Evicted => "evicted",
+            Cause::Refused => "refused",
+            Cause::BadRequest => "bad_request",
+            Cause::HeadTooLarge => "head_too_large",
+            Cause::Http2 => "http2",
+            Cause::CutAtShutdown => "cut_at_shutdown",
+        }
+    }
+}
+
+/// Counts of one listener. Relaxed: nothing is ordered by them.
 #[derive(Debug, Default)]
-pub(super) struct Counters {
+pub struct Counters {
+    open: AtomicU64,
     accepted: AtomicU64,
     ended: [AtomicU64; CAUSES],
 }
@@ -40,11 +71,25 @@ impl Counters {
         self.accepted.fetch_add(1, Relaxed);
     }
 
+    pub(super) fn opened(&self) {
+        self.open.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn closed(&self) {
+        self.open.fetch_sub(1, Relaxed);
+    }
+
+    /// Connections that are open now.
+    pub fn open(&self) -> u64 {
+        self.open.load(Relaxed)
+    }
+
     pub(super) fn ended(&self, cause: Cause) {
         self.ended[cause as usize].fetch_add(1, Relaxed);
     }
 
-    pub(super) fn report(&self) -> ServeReport {
+    /// The sums so far.
+    pub fn report(&self) -> ServeReport {
         ServeReport {
             accepted: self.accepted.load(Relaxed),
             ended: std::array::from_fn(|cause| self.ended[cause].load(Relaxed)),
@@ -52,7 +97,7 @@ impl Counters {
     }
 }
 
-/// The sums of one listener's life.
+/// The sums of one listener's life, or of a part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServeReport {
     /// Connections accepted, refused ones included.

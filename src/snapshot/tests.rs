@@ -26,6 +26,7 @@ impl World {
                 reasons: &[],
                 timed: &[],
                 data: DataSchema::of::<()>(),
+                families: &[],
                 policy: Policy::default(),
             })
             .collect();

@@ -32,7 +32,8 @@ async fn run(meminfo: &str) -> (Vec<&'static str>, String, Option<Value>) {
     let outcome = registry.into_entries()[0].run(&cx).await;
     let codes = outcome.findings.iter().map(|f| f.reason.code).collect();
     let message = outcome.worst().map_or_else(String::new, Finding::message);
-    (codes, message, outcome.data)
+    let data = outcome.data.map(|reported| reported.json);
+    (codes, message, data)
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ async fn run(
     ahead: Duration,
 ) -> Outcome<ApiData> {
     let url = url.map(|url| url.parse().unwrap());
-    let mut check = ApiCheck::new(Arc::clone(vitals), url, Client::new(None).unwrap());
+    let mut check = ApiCheck::new(Arc::clone(vitals), url, &Client::new(None).unwrap());
     check
         .run(&Context {
             clock: Clock::default().advanced(ahead),

@@ -3,7 +3,8 @@
 use std::net::TcpListener;
 
 use crate::support::binary::{Service, run};
-use crate::support::caller::three_checks;
+use crate::support::caller::{Caller, three_checks};
+use crate::support::exposition::Page;
 use crate::support::tls::{authority, tls_server};
 use crate::support::upstreams::{Upstreams, pairs};
 
@@ -156,6 +157,24 @@ async fn a_taken_port_is_one_clear_line() {
     let error = line["error"].as_str().unwrap();
     assert!(error.contains("PORT") && error.contains(&port), "{line}");
     let probe = format!("127.0.0.1:{port}");
+    let clash = run(&["serve"], [("PORT", "0"), ("METRICS_ADDR", &probe)]).await;
+    assert_eq!(
+        (
+            clash.code,
+            clash.stdout.lines().count(),
+            clash.stderr.as_str()
+        ),
+        (Some(1), 1, ""),
+        "{clash:?}"
+    );
+    let line = clash.json();
+    assert_eq!(line["level"], "ERROR");
+    let error = line["error"].as_str().unwrap();
+    assert!(
+        error.starts_with("METRICS_ADDR: cannot listen on"),
+        "{line}"
+    );
+    assert!(error.contains(&probe), "{line}");
     let ended = run(&["serve"], [("PORT", "0"), ("PROBE_ADDR", &probe)]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stdout.contains("PROBE_ADDR"), "{ended:?}");
@@ -263,4 +282,17 @@ async fn https_upstreams_are_verified_against_the_bundle_given() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn the_log_tells_where_to_scrape() {
+    let service = Service::start([("METRICS_ADDR", "127.0.0.1:0")], &[]).await;
+    let line = service
+        .logged(|line| line["message"] == "listening for scrapes of /metrics only")
+        .await;
+    let scrapes = Caller(line["address"].as_str().unwrap().parse().unwrap());
+    let page = Page::of(scrapes).await;
+    let build = page.of_name("infra_health_build_info");
+    assert_eq!(build.len(), 1);
+    assert!(!build[0].0["commit"].is_empty());
 }

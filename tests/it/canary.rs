@@ -63,6 +63,9 @@ async fn everything_said(service: Caller) -> String {
         ("POST", "/health?token=c4n4ry"),
         ("GET", "/readyz?c4n4ry"),
         ("GET", "/livez"),
+        ("GET", "/metrics"),
+        ("GET", "/metrics?c4n4ry=c4n4ry"),
+        ("C4N4RY", "/metrics"),
         ("GET", "/c4n4ry?c4n4ry#c4n4ry"),
         ("C4N4RY", "/health"),
     ] {
@@ -111,6 +114,11 @@ async fn assert_service_is_silent(format: &str) {
                 .all(|(now, before)| *now >= before + 2)
         })
         .await;
+        let metrics = service
+            .ask("GET", "/metrics", &[("x-api-key", PLAIN_KEY)])
+            .await;
+        assert_eq!(metrics.status, 200, "{metrics}");
+        assert_silent(&format!("/metrics after {reply:?}"), &metrics.to_string());
         let verbose = service
             .ask("GET", "/health?verbose", &[("x-api-key", PLAIN_KEY)])
             .await;
@@ -121,6 +129,12 @@ async fn assert_service_is_silent(format: &str) {
         );
     }
     assert_silent("an answer", &everything_said(*service).await);
+    let bearer = format!("Bearer {PLAIN_KEY}");
+    let metrics = service
+        .ask("GET", "/metrics", &[("authorization", &bearer)])
+        .await;
+    assert_eq!(metrics.status, 200, "{metrics}");
+    assert_silent("/metrics at the end", &metrics.to_string());
     let mut raw = Raw::connect(service.0).await;
     let mut status = 0;
     for _ in 0..400 {

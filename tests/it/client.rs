@@ -23,7 +23,8 @@ const SHORT: Duration = Duration::from_millis(200);
 async fn get(url: &str, timeout: Duration) -> Result<Answer, Failure> {
     let client = Client::new(None).unwrap();
     client
-        .get(url.parse().unwrap(), HeaderMap::new(), timeout)
+        .of("test")
+        .get("read", url.parse().unwrap(), HeaderMap::new(), timeout)
         .await
 }
 
@@ -47,12 +48,13 @@ async fn failure_of(reply: impl Into<Reply>, scheme: &str) -> Failure {
 async fn a_good_answer_comes_whole_and_the_connection_is_kept() {
     let response = Response::new(200, "hello").header("date", "Mon, 23 Nov 2026 18:00:00 GMT");
     let fixture = Fixture::start(response).await.unwrap();
-    let client = Client::new(None).unwrap();
+    let client = Client::new(None).unwrap().of("test");
     for _ in 0..3 {
         let mut headers = HeaderMap::new();
         headers.insert("x-test", "yes".parse().unwrap());
         let url = format!("{}/a/b?c=d", fixture.url()).parse().unwrap();
-        let answer = client.get(url, headers, PATIENCE).await.unwrap();
+        let answer = client.get("read", url, headers, PATIENCE);
+        let answer = answer.await.unwrap();
         assert_eq!(answer.status, 200);
         assert_eq!(answer.body.as_deref(), Ok(&b"hello"[..]));
         assert_eq!(answer.date().unwrap().unix_timestamp(), 1_795_456_800);
@@ -370,7 +372,8 @@ async fn a_proxy_gets_its_user_info_and_nobody_else() {
     assert!(!format!("{client:?}").contains("c4n4ry"));
     let url = "https://upstream.invalid/".parse().unwrap();
     let failure = client
-        .get(url, HeaderMap::new(), PATIENCE)
+        .of("test")
+        .get("read", url, HeaderMap::new(), PATIENCE)
         .await
         .unwrap_err();
     assert!(!format!("{failure:?}").contains("c4n4ry"));

@@ -9,7 +9,9 @@ use std::time::Duration;
 use infra_health::checks;
 use infra_health::config::{self, Config, Policy, VARIABLES, Variable};
 use infra_health::http::endpoints::{Credentials, ENDPOINTS, Endpoint};
+use infra_health::metrics::families;
 use infra_health::reason::{COMMON, Class, Reason};
+use infra_health::sample::{Family, Kind};
 use serde_json::Value;
 
 const DOCUMENTS: &[&str] = &[
@@ -201,6 +203,7 @@ fn the_table_of_endpoints_is_the_codes() {
         let key = match endpoint.credentials {
             Credentials::Ignored => "ignored",
             Credentials::Optional => "optional",
+            Credentials::Scraper => "once `API_KEYS` is set",
             Credentials::Key => "required",
         };
         let limited = if endpoint.limited { "yes" } else { "never" };
@@ -219,6 +222,53 @@ fn the_table_of_endpoints_is_the_codes() {
     expected.sort();
     found.sort();
     assert_same_lines("the table of endpoints in README.md", &found, &expected);
+}
+
+/// All families: ours, and those of the registered checks.
+pub(crate) fn families() -> Vec<&'static Family> {
+    let checks = checks::infos(&defaults());
+    let of_checks = checks.iter().flat_map(|info| info.families);
+    families::ALL.iter().chain(of_checks).copied().collect()
+}
+
+#[test]
+fn the_table_of_metrics_is_the_codes() {
+    let row = |family: &&Family| {
+        let labels: Vec<_> = family
+            .labels
+            .iter()
+            .map(|label| format!("`{label}`"))
+            .collect();
+        let (kind, labels) = (family.kind.as_str(), labels.join(", "));
+        format!(
+            "| `{}` | {kind} | {labels} | {} |",
+            family.name, family.help
+        )
+    };
+    let expected: Vec<_> = families().iter().map(row).collect();
+    let found = table(&read("README.md"), "<!-- metrics", "<!-- end of metrics");
+    assert_same_lines("the table of metrics in README.md", &found, &expected);
+}
+
+#[test]
+fn families_are_named_as_the_guidelines_say() {
+    let mut names = BTreeSet::new();
+    for family in families() {
+        let Family {
+            name, help, kind, ..
+        } = family;
+        assert!(names.insert(*name), "two families are named {name}");
+        assert_eq!(*kind == Kind::Counter, name.ends_with("_total"), "{name}");
+        assert!(!help.is_empty() && !help.ends_with('.'), "{name}: {help}");
+        let labels = family.labels.iter();
+        for word in labels.chain([name]) {
+            assert!(
+                word.bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
+                "{word}"
+            );
+        }
+    }
 }
 
 /// Every body is JSON of today's form, and every kind of answer is there.

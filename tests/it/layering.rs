@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// What any module may use.
-const FOUNDATION: &[&str] = &["clock", "detail", "reason"];
+const FOUNDATION: &[&str] = &["clock", "detail", "reason", "histogram", "sample"];
 /// What only wires the others together, and may use all of them.
 const WIRING: &[&str] = &["app", "cli", "main"];
 
@@ -15,6 +15,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("detail", &[]),
     ("reason", &[]),
+    ("histogram", &[]),
+    ("sample", &["detail", "histogram"]),
+    ("calls", &[]),
     ("vitals", &[]),
     ("panics", &[]),
     ("supervise", &[]),
@@ -23,27 +26,45 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("config", FOUNDATION),
     (
         "registry",
-        &["clock", "detail", "reason", "check", "config"],
+        &["clock", "detail", "reason", "sample", "check", "config"],
     ),
     // Asking. Not `state` nor anything after it: a check never knows what became of its last result.
     (
         "checks",
         &[
-            "clock", "detail", "reason", "check", "config", "registry", "vitals",
+            "clock", "detail", "reason", "sample", "calls", "check", "config", "registry", "vitals",
         ],
     ),
     // Deciding.
-    ("state", &["clock", "detail", "reason", "check", "config"]),
+    (
+        "state",
+        &["clock", "detail", "reason", "histogram", "check", "config"],
+    ),
+    ("history", &["clock", "reason", "state"]),
     (
         "snapshot",
         &[
-            "clock", "detail", "reason", "check", "config", "registry", "state",
+            "clock", "detail", "reason", "check", "config", "registry", "state", "history",
         ],
     ),
     (
         "answers",
         &[
-            "clock", "detail", "reason", "check", "registry", "snapshot", "state",
+            "clock", "detail", "reason", "check", "registry", "state", "history", "snapshot",
+        ],
+    ),
+    // Reads what the others count, and counts nothing itself.
+    (
+        "metrics",
+        &[
+            "detail",
+            "histogram",
+            "sample",
+            "calls",
+            "vitals",
+            "history",
+            "snapshot",
+            "answers",
         ],
     ),
     // Not `checks`: which ones there are is none of its business.
@@ -67,8 +88,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "http",
         &[
-            "clock", "detail", "reason", "config", "registry", "snapshot", "answers", "monitor",
-            "panics", "peer", "vitals",
+            "clock",
+            "detail",
+            "reason",
+            "histogram",
+            "sample",
+            "config",
+            "registry",
+            "snapshot",
+            "answers",
+            "metrics",
+            "monitor",
+            "panics",
+            "peer",
+            "vitals",
         ],
     ),
     ("serve", &["config", "peer"]),

@@ -39,7 +39,7 @@ fn settings(endpoint: &str) -> R2 {
 }
 
 async fn run_with(setup: Setup<R2>, client: Client, ahead: time::Duration) -> Outcome<R2Data> {
-    let mut check = R2Check::new(Current::fixed(setup), client);
+    let mut check = R2Check::new(Current::fixed(setup), &client);
     let clock = Clock::shifted(ahead);
     let outcome = check
         .run(&Context {
@@ -408,7 +408,7 @@ async fn hanging_and_dripping_are_timeouts() {
     ] {
         let fixture = Fixture::start(reply).await.unwrap();
         let setup = Setup::Ready(settings(&fixture.url()));
-        let mut check = R2Check::new(Current::fixed(setup), Client::new(None).unwrap());
+        let mut check = R2Check::new(Current::fixed(setup), &Client::new(None).unwrap());
         let cx = Context {
             clock: Clock::default(),
             timeout: Duration::from_millis(200),

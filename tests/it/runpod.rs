@@ -63,7 +63,7 @@ struct Rig {
 
 impl Rig {
     fn new(settings: Current<Setup<RunPod>>) -> Rig {
-        let check = RunPodCheck::new(settings, Client::new(None).unwrap());
+        let check = RunPodCheck::new(settings, &Client::new(None).unwrap());
         Rig {
             check,
             passed: Duration::ZERO,

@@ -1,6 +1,7 @@
 //! The whole service in process against upstreams on real sockets: what `/health` says of them.
 
 use infra_health::serve::Stage;
+use serde_json::Value;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -50,6 +51,20 @@ async fn degraded_while_the_bucket_is_gone() {
         app.get("/readyz").await.status,
         200,
         "one upstream takes no replica out"
+    );
+    let changes = &details["transitions"];
+    assert_eq!(
+        (&changes[0]["to"], &changes[0]["reason"]),
+        (&"fail".into(), &"bucket_not_found".into())
+    );
+    assert_eq!(
+        (&changes[1]["to"], &changes[1]["reason"]),
+        (&"pass".into(), &"ok".into())
+    );
+    assert_eq!(changes[2], Value::Null, "{changes}");
+    assert!(
+        changes[0]["at"].as_str() >= details["since"].as_str(),
+        "{details}"
     );
     upstreams.s3.create_bucket(BUCKET).unwrap();
     app.until_status("healthy").await;

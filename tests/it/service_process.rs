@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::support::binary::Service;
 use crate::support::caller::head;
+use crate::support::exposition::Page;
 use crate::support::raw::Raw;
 use crate::support::upstreams::Upstreams;
 
@@ -154,7 +155,8 @@ async fn a_change_of_state_is_one_line() {
 
 #[tokio::test]
 async fn a_log_that_nobody_reads_stops_no_answer() {
-    for leave in [Service::stop_reading, Service::close_output] {
+    let stop: fn(&Service) = Service::stop_reading;
+    for (leave, lost) in [(stop, true), (Service::close_output, false)] {
         let service = Service::start(NONE, &[("LOG_LEVEL", "debug")]).await;
         leave(&service);
         let mut raw = Raw::connect(service.0).await;
@@ -164,6 +166,10 @@ async fn a_log_that_nobody_reads_stops_no_answer() {
             for _ in 0..100 {
                 assert_eq!(raw.answer().await.expect("cut off").status, 200);
             }
+        }
+        if lost {
+            let page = Page::of(*service).await;
+            assert!(page.value("infra_health_log_lines_dropped_total", &[]) > 0.0);
         }
         service.signal("INT").await;
         assert_eq!(service.ended().await.0, Some(0));

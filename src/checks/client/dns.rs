@@ -9,6 +9,9 @@ use std::time::Duration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::time::timeout;
 
+use super::phases::Timer;
+use crate::calls::Phase;
+
 /// The client counts name resolution as part of connecting, and the system's resolver waits 5 s for a
 /// server: without a limit below [`super::CONNECT_TIMEOUT`] a silent resolver would look like a dead host.
 pub(super) const DNS_TIMEOUT: Duration = Duration::from_millis(2_500);
@@ -32,9 +35,11 @@ where
 {
     fn resolve(&self, name: Name) -> Resolving {
         let lookup = timeout(DNS_TIMEOUT, (self.0)(name));
+        let timer = Timer::start(Phase::Dns);
         Box::pin(async move {
             let found = lookup.await.map_err(|_late| DnsError::Silent)?;
             let addresses = found.map_err(DnsError::Refused)?;
+            timer.stop();
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
@@ -51,6 +56,7 @@ mod tests {
 
     use super::super::{CONNECT_TIMEOUT, Client, Failure, builder};
     use super::*;
+    use crate::calls::Calls;
     use crate::reason::DNS_ERROR;
 
     /// How a call of a host ends whose name is looked up by `lookup`.
@@ -64,8 +70,13 @@ mod tests {
             .unwrap();
         let url = "http://host.test/".parse().unwrap();
         let limit = CONNECT_TIMEOUT * 4;
-        Client(client)
-            .get(url, HeaderMap::new(), limit)
+        let client = Client {
+            http: client,
+            calls: Calls::default(),
+        };
+        client
+            .of("test")
+            .get("read", url, HeaderMap::new(), limit)
             .await
             .unwrap_err()
     }

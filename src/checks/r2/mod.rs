@@ -12,13 +12,14 @@ use reqwest::Url;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::client::{CfRay, Client};
+use super::client::{CfRay, CheckClient, Client};
 use super::setup::ready;
-use crate::check::{Check, Context, Finding, Outcome};
+use crate::check::{Check, Context, Finding, Outcome, Report};
 use crate::config::secret::Current;
 use crate::config::{R2, Setup};
 use crate::detail::{Detail, Label};
 use crate::reason::{BLOCKED_BY_WAF, MALFORMED_CONFIG, Reason, reasons};
+use crate::sample::{Family, Kind, Sample};
 
 reasons! {
     /// 401 `Unauthorized`, 403 `InvalidAccessKeyId`.
@@ -81,12 +82,13 @@ reasons! {
 #[derive(Debug)]
 pub struct R2Check {
     settings: Current<Setup<R2>>,
-    client: Client,
+    client: CheckClient,
 }
 
 impl R2Check {
     /// Reads `settings` anew in every run.
-    pub fn new(settings: Current<Setup<R2>>, client: Client) -> Self {
+    pub fn new(settings: Current<Setup<R2>>, client: &Client) -> Self {
+        let client = client.of(Self::NAME);
         R2Check { settings, client }
     }
 }
@@ -111,6 +113,24 @@ pub struct R2Data {
     /// Cloudflare's id of the request, for its support.
     #[schema(required)]
     pub cf_ray: Option<CfRay>,
+}
+
+static CLOCK_OFFSET: Family = Family {
+    name: "infra_health_r2_clock_offset_seconds",
+    help: "This machine's clock minus R2's; beyond about 900 either way every signature is refused",
+    kind: Kind::Gauge,
+    labels: &[],
+};
+
+impl Report for R2Data {
+    const FAMILIES: &'static [&'static Family] = &[&CLOCK_OFFSET];
+
+    fn samples(&self, out: &mut Vec<Sample>) {
+        let offset = self
+            .clock_offset_seconds
+            .and_then(|s| i32::try_from(s).ok());
+        out.extend(offset.map(|seconds| CLOCK_OFFSET.sample([], f64::from(seconds))));
+    }
 }
 
 impl Check for R2Check {
@@ -151,7 +171,8 @@ impl Check for R2Check {
             );
             return Outcome::of(Finding::new(&MALFORMED_CONFIG).detail(detail)).with_data(data);
         };
-        match self.client.get(url, headers, cx.timeout).await {
+        let answer = self.client.get("list_objects_v2", url, headers, cx.timeout);
+        match answer.await {
             Ok(answer) => verdict::judged(&answer, r2, cx.clock.now().wall, data),
             Err(failure) => Outcome::of(verdict::unreached(failure, &r2.endpoint)).with_data(data),
         }

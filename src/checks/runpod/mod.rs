@@ -8,6 +8,7 @@ pub mod answer;
 pub mod history;
 pub mod payload;
 pub mod reasons;
+mod samples;
 pub mod verdict;
 
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ use self::answer::Unread;
 use self::history::History;
 use self::payload::{Jobs, Payload, Workers};
 pub use self::verdict::TIMED;
-use super::client::Client;
+use super::client::{CheckClient, Client};
 use super::setup;
 use crate::check::{Check, Context, Finding, Outcome};
 use crate::clock::Now;
@@ -37,7 +38,7 @@ use crate::reason::{MALFORMED_CONFIG, Reason};
 #[derive(Debug)]
 pub struct RunPodCheck {
     settings: Current<Setup<RunPod>>,
-    client: Client,
+    client: CheckClient,
     /// By endpoint id, so that a rotated key or a new list costs no other endpoint its history.
     histories: BTreeMap<Label, History>,
 }
@@ -84,10 +85,10 @@ pub struct EndpointData {
 
 impl RunPodCheck {
     /// Nothing is called before the first run.
-    pub fn new(settings: Current<Setup<RunPod>>, client: Client) -> Self {
+    pub fn new(settings: Current<Setup<RunPod>>, client: &Client) -> Self {
         RunPodCheck {
             settings,
-            client,
+            client: client.of(Self::NAME),
             histories: BTreeMap::new(),
         }
     }
@@ -185,9 +186,10 @@ struct Asked {
 }
 
 /// Calls one endpoint; each has the whole timeout, so that a hung one costs no other its result.
-async fn ask(client: &Client, url: Url, headers: HeaderMap, cx: &Context) -> Asked {
+async fn ask(client: &CheckClient, url: Url, headers: HeaderMap, cx: &Context) -> Asked {
     let began = cx.clock.now();
-    let answer = client.get(url, headers, cx.timeout).await;
+    let answer = client.get("endpoint_health", url, headers, cx.timeout);
+    let answer = answer.await;
     let ended = cx.clock.now();
     let result = match answer {
         Ok(answer) => answer::read(&answer, ended.wall),

@@ -59,6 +59,24 @@ const SERVICE: &[Case] = &[
         "PROBE_ADDR is the address that HOST and PORT name; accepted: another address or port",
     ),
     case(
+        "metrics address without port",
+        &[("METRICS_ADDR", "9090")],
+        "METRICS_ADDR is not an address with a port; accepted: IP address and port, such as 0.0.0.0:8082",
+    ),
+    case(
+        "metrics address is the main one",
+        &[("METRICS_ADDR", "127.0.0.1:8080")],
+        "METRICS_ADDR is the address that HOST and PORT name; accepted: another address or port",
+    ),
+    case(
+        "metrics address is the probes'",
+        &[
+            ("PROBE_ADDR", "127.0.0.1:9001"),
+            ("METRICS_ADDR", "127.0.0.1:9001"),
+        ],
+        "METRICS_ADDR is the address that PROBE_ADDR names; accepted: another address or port",
+    ),
+    case(
         "duration without a unit",
         &[("CHECK_INTERVAL", "30")],
         "CHECK_INTERVAL has no unit; accepted: a number with a unit from 1ms to 24h, such as 30s or 500ms",

@@ -10,20 +10,24 @@ use crate::http::error::ApiError;
 /// Those of `endpoint` that come before its own code has a say.
 pub(super) fn of(endpoint: &Endpoint) -> Vec<Shown> {
     let mut shown = Vec::new();
-    if endpoint.credentials != Credentials::Ignored {
-        shown.push(error(
-            "missing_api_key",
-            match endpoint.credentials {
-                Credentials::Key => "A key is needed.",
-                _ => "A key is needed, with HEALTH_REQUIRE_API_KEY.",
-            },
-            ApiError::needs_a_key(),
-        ));
-        shown.push(error(
-            "invalid_api_key",
-            "The key is none of API_KEYS, or was sent twice.",
-            ApiError::invalid_api_key(),
-        ));
+    let (missing, invalid) = ("missing_api_key", "invalid_api_key");
+    let wrong = "The key is none of API_KEYS, or was sent twice.";
+    match endpoint.credentials {
+        Credentials::Ignored => {}
+        Credentials::Optional => {
+            let when = "A key is needed, with HEALTH_REQUIRE_API_KEY.";
+            shown.push(error(missing, when, ApiError::needs_a_key()));
+            shown.push(error(invalid, wrong, ApiError::invalid_api_key()));
+        }
+        Credentials::Key => {
+            shown.push(error(missing, "A key is needed.", ApiError::needs_a_key()));
+            shown.push(error(invalid, wrong, ApiError::invalid_api_key()));
+        }
+        Credentials::Scraper => {
+            let when = "A key is needed, once API_KEYS is set.";
+            shown.push(error(missing, when, ApiError::scraper_needs_a_key()));
+            shown.push(error(invalid, wrong, ApiError::invalid_scraper_key()));
+        }
     }
     shown.push(error(
         "method_not_allowed",

@@ -2,14 +2,16 @@
 //! functions render as all answers. What it says of an answer is taken from such an answer: its status, its
 //! media type, its headers, its code.
 
+mod answers;
 mod endpoint;
 mod errors;
 mod headers;
 mod parameters;
 mod responses;
+mod words;
 
 use utoipa::PartialSchema;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Server,
 };
@@ -23,6 +25,9 @@ use crate::registry::Info;
 
 /// The name of the operator key among the security schemes.
 const API_KEY: &str = "ApiKey";
+
+/// The same key for scrapers.
+const BEARER: &str = "Bearer";
 
 const DESCRIPTION: &str = "Tells whether a video background-removal API can do its job.
 
@@ -58,6 +63,7 @@ fn build(infos: &[Info]) -> OpenApi {
     let mut components = ComponentsBuilder::new()
         .schema(schemas::ERROR_CODE, Code::schema())
         .security_scheme(API_KEY, api_key())
+        .security_scheme(BEARER, bearer())
         .response(
             "NotFound",
             responses::of_any_path(
@@ -102,6 +108,15 @@ fn api_key() -> SecurityScheme {
         "X-Api-Key",
         "One of API_KEYS. Sent twice, or wrong, it is a 401; where no key is configured, none is looked at.",
     )))
+}
+
+fn bearer() -> SecurityScheme {
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some(
+            "The same key, for /metrics: all that scrapers can send.",
+        ));
+    SecurityScheme::Http(bearer.build())
 }
 
 #[cfg(test)]

@@ -16,7 +16,9 @@ pub(super) fn of(route: Route, infos: &[Info]) -> Vec<Parameter> {
     let mut parameters = match route {
         Route::Health => vec![verbose(), exclude(infos), wait(), wait_timeout(), probe()],
         Route::Check => vec![check(infos), verbose()],
-        Route::Livez | Route::Readyz | Route::Refresh | Route::OpenApi => Vec::new(),
+        Route::Livez | Route::Readyz | Route::Refresh | Route::OpenApi | Route::Metrics => {
+            Vec::new()
+        }
     };
     parameters.extend([request_id(), traceparent()]);
     parameters

@@ -117,7 +117,7 @@ fn response(route: Option<Route>, shown: &[&Shown]) -> Response {
         let header = Ref::new(format!("#/components/headers/{title}"));
         response = response.header_ref(title, header);
     }
-    for media in [Media::Json, Media::HealthJson] {
+    for media in [Media::Json, Media::HealthJson, Media::Prometheus] {
         let shown: Vec<_> = shown
             .iter()
             .copied()

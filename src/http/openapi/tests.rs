@@ -112,7 +112,8 @@ fn every_answer_has_an_example_and_every_example_is_of_its_schema() {
     let registry = Registry::new().add(URI, &document).unwrap();
     let registry = registry.prepare().unwrap();
     let check = |schema: &str, example: &Value| {
-        let pointer = schema.replace('{', "%7B").replace('}', "%7D");
+        let pointer = schema.replace(' ', "%20");
+        let pointer = pointer.replace('{', "%7B").replace('}', "%7D");
         let validator = jsonschema::options()
             .with_registry(&registry)
             .should_validate_formats(true)
@@ -173,6 +174,7 @@ fn a_further_check_stands_in_the_document_by_itself() {
     struct FurtherData {
         depth: u32,
     }
+    impl crate::check::Report for FurtherData {}
     impl crate::check::Check for Further {
         const NAME: &'static str = "further";
         const REASONS: &'static [&'static crate::reason::Reason] = &[];

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use infra_health::check::{Check, Context, Finding, Outcome};
+use infra_health::check::{Check, Context, Finding, Outcome, Report};
 use infra_health::detail::Detail;
 use infra_health::reason::{Class, INVALID_RESPONSE, Reason};
 
@@ -38,6 +38,8 @@ pub struct HostMemoryData {
     /// The whole, in KiB.
     pub total_kib: u64,
 }
+
+impl Report for HostMemoryData {}
 
 impl Check for HostMemoryCheck {
     const NAME: &'static str = "host_memory";

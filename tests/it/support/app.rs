@@ -8,6 +8,7 @@ use infra_health::checks;
 use infra_health::clock::Clock;
 use infra_health::config::{Loaded, load};
 use infra_health::serve::{Shutdown, Stage};
+use infra_health::telemetry::LostLines;
 use tokio::task::JoinHandle;
 
 use super::caller::{Caller, KEY};
@@ -31,6 +32,8 @@ pub(crate) struct TestApp {
     caller: Caller,
     /// A client of `PROBE_ADDR`.
     pub(crate) probes: Option<Caller>,
+    /// A client of `METRICS_ADDR`.
+    pub(crate) scrapes: Option<Caller>,
     shutdown: Shutdown,
     running: JoinHandle<Result<(), EndedEarly>>,
 }
@@ -64,10 +67,11 @@ impl TestApp {
             reloader: loaded.reloader.with_period(RELOAD_PERIOD),
             ..loaded
         };
-        let app = App::start(loaded, Clock::default()).unwrap();
+        let app = App::start(loaded, Clock::default(), LostLines::default()).unwrap();
         TestApp {
             caller: Caller(app.address().unwrap()),
             probes: app.probe_address().unwrap().map(Caller),
+            scrapes: app.metrics_address().unwrap().map(Caller),
             shutdown: app.shutdown(),
             running: tokio::spawn(app.run()),
         }

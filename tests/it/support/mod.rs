@@ -6,6 +6,7 @@ pub(crate) mod binary;
 pub(crate) mod caller;
 pub(crate) mod canary;
 pub(crate) mod contract;
+pub(crate) mod exposition;
 pub mod fixture;
 pub(crate) mod raw;
 pub mod s3;

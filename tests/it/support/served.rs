@@ -9,7 +9,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use infra_health::peer::Peer;
-use infra_health::serve::{Handler, Limits, ServeReport, Shutdown, Stage, serve};
+use infra_health::serve::{Counters, Handler, Limits, ServeReport, Shutdown, Stage, serve};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -80,13 +80,20 @@ impl Served {
         let address = listener.local_addr().unwrap();
         let (shutdown, drain) = Shutdown::new();
         shutdown.advance(stage);
+        let counters = Arc::new(Counters::default());
         let (arrived, held) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         let handler = Scripted {
             arrived: Arc::clone(&arrived),
             held: Arc::clone(&held),
             big: vec![b'x'; BIG].into(),
         };
-        let running = tokio::spawn(serve(listener, handler, limits, drain));
+        let running = tokio::spawn(serve(
+            listener,
+            handler,
+            limits,
+            drain,
+            Arc::clone(&counters),
+        ));
         Served {
             address,
             shutdown,

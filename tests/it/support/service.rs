@@ -15,6 +15,7 @@ use infra_health::clock::Clock;
 use infra_health::config::secret::{ApiKeys, Current};
 use infra_health::config::{Answers, Details, Limits, Policy};
 use infra_health::http::{Facts, Front, Setup, options};
+use infra_health::metrics::Metrics;
 use infra_health::monitor::{self, Monitor};
 use infra_health::peer::Peer;
 use infra_health::reason::{MISSING_CONFIG, Reason};
@@ -161,6 +162,7 @@ impl Service {
             infos,
             monitor: monitor.handle.clone(),
             facts: facts(&switches, &draining),
+            metrics: Metrics::default(),
         });
         Service {
             front,

@@ -219,8 +219,9 @@ fn place(steps: &[&str]) -> String {
         .collect()
 }
 
-/// Of what our pointers have, only braces may not stand in a URI.
+/// Of what our pointers have, only braces and spaces may not stand in a URI.
 fn in_uri(pointer: &str) -> String {
+    let pointer = pointer.replace(' ', "%20");
     pointer.replace('{', "%7B").replace('}', "%7D")
 }
 
