@@ -7,6 +7,7 @@ use futures_util::stream::FuturesUnordered;
 use infra_health::config::Details;
 use serde_json::json;
 
+use crate::support::exposition::Page;
 use crate::support::service::Mode::{Fail, Hang, Pass};
 use crate::support::service::{KEY, Reply, Service};
 
@@ -260,6 +261,11 @@ async fn wait_holds_the_answer_of_sixty_four_callers_until_it_is_healthy() {
     for field in ["ratelimit", "ratelimit-policy"] {
         assert!(refused.header(field).is_some(), "{field}");
     }
+    let page = Page::parse(&service.get_with_key("/metrics").await.body);
+    let waiters_refused = [("bucket", "waiters")];
+    assert!(page.is("infra_health_http_requests_limited_total", &waiters_refused));
+    let in_flight = page.get("infra_health_http_requests_in_flight", &[]);
+    assert_eq!(in_flight, Some(65.0), "64 and the scrape");
     service.set([Pass; 3]);
     let answers: Vec<_> = waiters.collect().await;
     assert_eq!(answers.len(), 64);
