@@ -2,9 +2,9 @@
 
 # Pinned, so that a new release of the tool breaks nobody's build unasked.
 CARGO_DENY := 0.20.2
-SCRIPTS := .ci/run deploy/image/prove deploy/image/inside
+SCRIPTS := .ci/run deploy/image/prove deploy/image/inside tests/page/prove
 
-.PHONY: all fmt clippy doc test deny shell image ci tools fetch bench
+.PHONY: all fmt clippy doc test page deny shell image ci tools fetch bench
 
 all: fmt clippy doc test
 
@@ -20,6 +20,9 @@ doc: ## documentation, broken links are errors
 
 test:
 	cargo test
+
+page: ## the status page in a real browser; chromium, node 20, npm
+	tests/page/prove
 
 deny: tools ## licences, bans and sources of dependencies (deny.toml)
 	cargo deny --locked check bans licenses sources

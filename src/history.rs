@@ -95,7 +95,7 @@ mod tests {
 
         assert_eq!(history.recent().len(), History::CAPACITY);
         let newest = history.recent().next().unwrap();
-        assert_eq!(newest.at, start.plus(Duration::from_secs(120)));
+        assert_eq!(newest.at, start.plus(Duration::from_mins(2)));
         let oldest = history.recent().last().unwrap();
         assert_eq!(oldest.at, start.plus(Duration::from_secs(71)));
     }

@@ -8,6 +8,7 @@ pub mod examples;
 mod health;
 mod health_json;
 mod in_order;
+pub mod page;
 mod probes;
 pub mod schemas;
 
@@ -54,6 +55,8 @@ pub enum Media {
     HealthJson,
     /// Prometheus' text format.
     Prometheus,
+    /// The status page.
+    Html,
 }
 
 impl Media {
@@ -63,6 +66,7 @@ impl Media {
             Media::Json => "application/json",
             Media::HealthJson => "application/health+json",
             Media::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+            Media::Html => "text/html; charset=utf-8",
         }
     }
 }

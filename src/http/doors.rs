@@ -101,7 +101,7 @@ impl Doors {
         };
         let needs_key = match seen.credentials {
             Credentials::Key => true,
-            Credentials::Optional => self.shared.policy.require_api_key,
+            Credentials::Optional => self.shared.policy.require_api_key && !seen.wants_page(),
             Credentials::Scraper | Credentials::Ignored => false,
         };
         if needs_key {
@@ -158,14 +158,11 @@ impl Doors {
         headers.insert(CONTENT_TYPE, media);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if seen
-            .endpoint
-            .is_some_and(|endpoint| endpoint.route.negotiates())
-        {
-            headers.insert(VARY, HeaderValue::from_static("accept"));
-        }
         if let Some(id) = seen.id.header() {
             headers.insert(X_REQUEST_ID, id);
+        }
+        if seen.endpoint.is_some_and(|e| e.route.is_negotiated()) {
+            headers.insert(VARY, HeaderValue::from_static("accept"));
         }
         if is_head {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(length));

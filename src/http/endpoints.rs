@@ -21,17 +21,14 @@ pub enum Route {
     OpenApi,
     /// What this service counts.
     Metrics,
+    /// The status page; the JSON of `/health` for who does not ask for HTML.
+    Page,
 }
 
 impl Route {
-    /// Whether the form of its answers follows `Accept`.
-    pub const fn negotiates(self) -> bool {
-        match self {
-            Route::Health | Route::Check => true,
-            Route::Livez | Route::Readyz | Route::Refresh | Route::OpenApi | Route::Metrics => {
-                false
-            }
-        }
+    /// Whether the form of its answer follows `Accept`.
+    pub const fn is_negotiated(self) -> bool {
+        matches!(self, Route::Health | Route::Check | Route::Page)
     }
 }
 
@@ -160,6 +157,16 @@ pub const ENDPOINTS: &[Endpoint] = &[
         on_probe_listener: false,
         success_level: Level::DEBUG,
     },
+    Endpoint {
+        route: Route::Page,
+        path: "/",
+        methods: Methods::Read,
+        credentials: Credentials::Optional,
+        limited: true,
+        on_probe_listener: false,
+        // An open page asks every few seconds.
+        success_level: Level::DEBUG,
+    },
 ];
 
 impl Endpoint {
@@ -226,7 +233,7 @@ mod tests {
         for nowhere in [
             "",
             "*",
-            "/",
+            "//",
             "/health/",
             "/health/a/b",
             "/healthy",

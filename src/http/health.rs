@@ -44,7 +44,9 @@ impl Shared {
             return self.wait_healthy(options, caller.at + patience, gone).await;
         }
         let published = self
-            .first_round(caller, |snapshot| snapshot.is_starting(options.excluded))
+            .first_round(self.deadline(caller), |snapshot| {
+                snapshot.is_starting(options.excluded)
+            })
             .await;
         Ok(self.health_of(&published, &options, Instant::now()))
     }
@@ -67,7 +69,7 @@ impl Shared {
         };
         self.detailed(&mut options, verbose, caller)?;
         let published = self
-            .first_round(caller, |snapshot| {
+            .first_round(self.deadline(caller), |snapshot| {
                 snapshot.checks.get(index).is_some_and(Checked::is_starting)
             })
             .await;
@@ -170,17 +172,20 @@ impl Shared {
         }
     }
 
-    /// The newest publication, once what the request asks for is not `starting` any more, or at
-    /// `HEALTH_DEADLINE`.
-    async fn first_round(
+    fn deadline(&self, caller: Caller) -> Instant {
+        caller.at + self.policy.deadline
+    }
+
+    /// The newest publication, once what the request asks for is not `starting` any more, or at `deadline`.
+    pub(super) async fn first_round(
         &self,
-        caller: Caller,
+        deadline: Instant,
         starting: impl Fn(&Snapshot) -> bool,
     ) -> Arc<Published> {
         let mut published = self.monitor.published.clone();
         let ended = published.wait_for(|published| !starting(&published.snapshot));
         // Either way the newest publication is the answer.
-        let _ = timeout_at(caller.at + self.policy.deadline, ended).await;
+        let _ = timeout_at(deadline, ended).await;
         self.published()
     }
 }

@@ -17,6 +17,7 @@ mod health;
 mod method;
 mod metrics;
 pub mod openapi;
+mod page;
 mod probes;
 mod query;
 pub mod rate_limit;

@@ -47,6 +47,7 @@ fn handler(route: Route) -> MethodRouter<Arc<Shared>> {
         Route::Check => get(check),
         Route::OpenApi => get(document),
         Route::Metrics => get(metrics),
+        Route::Page => get(page),
     }
 }
 
@@ -70,6 +71,18 @@ async fn check(
 ) -> Result<Reply, ApiError> {
     let verbose = verbose_only(uri.query())?;
     shared.check(&name, verbose, caller).await
+}
+
+async fn page(State(shared): App, caller: Caller, gone: Gone, uri: Uri) -> Result<Reply, ApiError> {
+    if caller.accepts.html() {
+        return Ok(shared.page(caller).await);
+    }
+    // Plain JSON or the page: the place has no third form.
+    let caller = Caller {
+        accepts: Accepts::default(),
+        ..caller
+    };
+    health(State(shared), caller, gone, uri).await
 }
 
 async fn livez(State(shared): App, caller: Caller) -> Reply {

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Method, Request};
 use tokio::time::Instant;
 
 use super::accept::Accepts;
-use super::endpoints::{Credentials, Endpoint, Scope};
+use super::endpoints::{Credentials, Endpoint, Route, Scope};
 use super::request_id::{RequestId, TraceContext};
 
 /// What a request says of itself, whoever sent it.
@@ -58,6 +58,14 @@ impl Seen {
             has_body: !request.body().is_end_stream(),
             accepts: told.accepts,
         }
+    }
+
+    /// Whether it asks for the status page itself, and not for the JSON at its place.
+    pub(super) fn wants_page(&self) -> bool {
+        self.accepts.html()
+            && self
+                .endpoint
+                .is_some_and(|endpoint| self.matched && endpoint.route == Route::Page)
     }
 }
 

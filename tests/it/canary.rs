@@ -49,7 +49,16 @@ async fn everything_said(service: Caller) -> String {
         ("authorization", "Bearer c4n4ry"),
     ];
     let mut said = String::new();
+    // The same as a browser asks, for the page.
+    let browser = |headers: &[(&'static str, &'static str)]| {
+        let mut headers = headers.to_vec();
+        headers.retain(|(name, _)| *name != "accept");
+        headers.push(("accept", "text/html, c4n4ry"));
+        headers
+    };
     for (method, target) in [
+        ("GET", "/"),
+        ("GET", "/?token=c4n4ry"),
         ("GET", "/health"),
         ("GET", "/health?verbose"),
         ("GET", "/health/runpod_configured?verbose"),
@@ -71,6 +80,8 @@ async fn everything_said(service: Caller) -> String {
     ] {
         for headers in [&headers[..], &wrong, &[]] {
             said += &service.ask(method, target, headers).await.to_string();
+            let browser = browser(headers);
+            said += &service.ask(method, target, &browser).await.to_string();
         }
     }
     for broken in [
@@ -127,6 +138,10 @@ async fn assert_service_is_silent(format: &str) {
             &format!("/health?verbose after {reply:?}"),
             &verbose.to_string(),
         );
+        let headers = [("x-api-key", PLAIN_KEY), ("accept", "text/html")];
+        let page = service.ask("GET", "/", &headers).await.to_string();
+        assert!(page.contains("data-details=\"true\""), "{page}");
+        assert_silent(&format!("the page after {reply:?}"), &page);
     }
     assert_silent("an answer", &everything_said(*service).await);
     let bearer = format!("Bearer {PLAIN_KEY}");

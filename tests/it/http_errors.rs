@@ -78,7 +78,7 @@ async fn head_is_get_less_the_body() {
 #[tokio::test]
 async fn an_unknown_path_is_told_what_exists() {
     let service = healthy().await;
-    for path in ["/", "/nothing", "/health/", "/health/api/x", "/metrics/x"] {
+    for path in ["//", "/nothing", "/health/", "/health/api/x", "/metrics/x"] {
         let reply = service.get(path).await;
         assert_eq!(reply.status, 404, "{path}");
         assert_eq!(reply.error_code(), "not_found");

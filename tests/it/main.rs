@@ -29,6 +29,7 @@ mod metrics_checks;
 mod metrics_http;
 mod monitor;
 mod openapi;
+mod page;
 mod r2;
 mod runpod;
 mod sandbox;

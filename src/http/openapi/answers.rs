@@ -11,12 +11,12 @@ use super::errors;
 use super::responses::Shown;
 use crate::answers::examples::Example;
 use crate::answers::{
-    Answer, Body, CONTRACT_VERSION, Form, NotReady, Options, not_ready, ready, schemas,
+    Answer, Body, CONTRACT_VERSION, Form, Media, NotReady, Options, not_ready, ready, schemas,
 };
 use crate::http::endpoints::Route;
 use crate::http::error::{ApiError, Code, Reply};
-use crate::http::wait;
-use crate::metrics::{Standing, page};
+use crate::http::{page, wait};
+use crate::metrics::{self, Standing};
 use crate::registry::Info;
 use crate::snapshot::CheckSet;
 
@@ -56,6 +56,7 @@ impl<'a> Answers<'a> {
             }
             Route::OpenApi => vec![document()],
             Route::Metrics => vec![self.metrics()],
+            Route::Page => self.page(),
         }
     }
 
@@ -201,6 +202,28 @@ impl<'a> Answers<'a> {
         shown
     }
 
+    /// The plain forms of `/health`, and the page.
+    fn page(&self) -> Vec<Shown> {
+        let mut shown = self.health();
+        shown.retain(|shown| shown.reply.answer.media == Media::Json);
+        let text = "<!DOCTYPE html><html lang=\"en\"><title>healthy</title></html>";
+        let answer = Answer {
+            status: StatusCode::OK,
+            media: Media::Html,
+            body: Body::Whole(text.into()),
+        };
+        shown.push(Shown {
+            name: "page",
+            when: "The page, for who names `text/html` in `Accept`.",
+            schema: ObjectBuilder::new().schema_type(Type::String).into(),
+            reply: Reply {
+                headers: page::headers(),
+                ..Reply::new(answer, Code::InternalError)
+            },
+        });
+        shown
+    }
+
     /// The first lines of a scrape.
     fn metrics(&self) -> Shown {
         let standing = Standing {
@@ -217,7 +240,7 @@ impl<'a> Answers<'a> {
             name: "scrape",
             when: "Prometheus' text format 0.0.4.",
             schema: ObjectBuilder::new().schema_type(Type::String).into(),
-            reply: Reply::new(page(&samples), Code::InternalError),
+            reply: Reply::new(metrics::page(&samples), Code::InternalError),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use http::HeaderName;
 use http::header::{
-    ALLOW, CACHE_CONTROL, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER, VARY,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use serde_json::Value;
 use utoipa::openapi::extensions::Extensions;
@@ -20,6 +21,8 @@ struct Known {
     title: &'static str,
     description: &'static str,
     values: Values,
+    /// Whether all answers of a status have it if one has it; otherwise it comes with one media type alone.
+    always: bool,
 }
 
 enum Values {
@@ -31,12 +34,17 @@ enum Values {
     From(u32),
 }
 
-fn known() -> [Known; 9] {
+fn every() -> [Known; 11] {
     let known = |name, title, description, values| Known {
         name,
         title,
         description,
         values,
+        always: true,
+    };
+    let with_the_page = |known| Known {
+        always: false,
+        ..known
     };
     [
         known(
@@ -63,6 +71,18 @@ fn known() -> [Known; 9] {
             "The form of the answer follows Accept.",
             Values::One("accept"),
         ),
+        with_the_page(known(
+            CONTENT_SECURITY_POLICY,
+            "Content-Security-Policy",
+            "With the status page: its own style and script, and nothing else.",
+            Values::Form("^default-src 'none'", "default-src 'none'"),
+        )),
+        with_the_page(known(
+            REFERRER_POLICY,
+            "Referrer-Policy",
+            "With the status page.",
+            Values::One("no-referrer"),
+        )),
         known(
             WWW_AUTHENTICATE,
             "WWW-Authenticate",
@@ -101,12 +121,12 @@ fn known() -> [Known; 9] {
 
 /// All of them, by the names that documents refer to them by.
 pub(super) fn all() -> impl Iterator<Item = (&'static str, Header)> {
-    known().into_iter().map(|known| (known.title, known.told()))
+    every().into_iter().map(|known| (known.title, known.told()))
 }
 
 /// How documents name a header; `None` for one that they say nothing of.
 pub(super) fn title(name: &HeaderName) -> Option<&'static str> {
-    let mut known = known().into_iter();
+    let mut known = every().into_iter();
     known
         .find(|known| known.name == *name)
         .map(|known| known.title)
@@ -115,7 +135,7 @@ pub(super) fn title(name: &HeaderName) -> Option<&'static str> {
 /// Those that every response of an endpoint has.
 pub(super) fn of_every_response(route: Option<Route>) -> Vec<HeaderName> {
     let mut names = vec![X_REQUEST_ID, CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS];
-    if route.is_some_and(Route::negotiates) {
+    if route.is_some_and(Route::is_negotiated) {
         names.push(VARY);
     }
     names
@@ -137,7 +157,7 @@ impl Known {
             .schema(Some(schema.build()))
             .example(Some(example))
             // The library's type has no member for it.
-            .extensions(Some(Extensions::from_iter([("required", true)])))
+            .extensions(Some(Extensions::from_iter([("required", self.always)])))
             .build()
     }
 }

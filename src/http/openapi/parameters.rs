@@ -14,7 +14,9 @@ use crate::registry::Info;
 /// Those of `route`, for these checks.
 pub(super) fn of(route: Route, infos: &[Info]) -> Vec<Parameter> {
     let mut parameters = match route {
-        Route::Health => vec![verbose(), exclude(infos), wait(), wait_timeout(), probe()],
+        Route::Health | Route::Page => {
+            vec![verbose(), exclude(infos), wait(), wait_timeout(), probe()]
+        }
         Route::Check => vec![check(infos), verbose()],
         Route::Livez | Route::Readyz | Route::Refresh | Route::OpenApi | Route::Metrics => {
             Vec::new()

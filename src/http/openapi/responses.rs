@@ -117,7 +117,12 @@ fn response(route: Option<Route>, shown: &[&Shown]) -> Response {
         let header = Ref::new(format!("#/components/headers/{title}"));
         response = response.header_ref(title, header);
     }
-    for media in [Media::Json, Media::HealthJson, Media::Prometheus] {
+    for media in [
+        Media::Json,
+        Media::HealthJson,
+        Media::Prometheus,
+        Media::Html,
+    ] {
         let shown: Vec<_> = shown
             .iter()
             .copied()

@@ -59,6 +59,13 @@ pub(super) fn words(route: Route) -> Words {
             "This document",
             "`info.version` is the contract's version, not the build's.",
         ),
+        Route::Page => (
+            "getStatusPage",
+            "about",
+            "The status page",
+            "For who names `text/html` in `Accept`, always 200; for everybody else the JSON of `/health`. The \
+             page is served without a key even with HEALTH_REQUIRE_API_KEY, and then shows where to enter one.",
+        ),
         Route::Metrics => (
             "getMetrics",
             "about",
@@ -98,6 +105,7 @@ pub(super) fn links(route: Route) -> Vec<(&'static str, Link)> {
             vec![("freshCheck", link.build())]
         }
         Route::Health
+        | Route::Page
         | Route::Check
         | Route::Livez
         | Route::Readyz

@@ -155,12 +155,18 @@ impl Contract {
         let may_vary = place.starts_with("/components/");
         let none = Map::new();
         let told = told["headers"].as_object().unwrap_or(&none);
-        for name in told.keys() {
-            let wanted = name.to_ascii_lowercase();
-            let value = exchange
-                .header(&wanted)
-                .ok_or_else(|| format!("{place}: no header {name}"))?;
-            let schema = format!("/components/headers/{name}/schema");
+        for (name, header) in told {
+            let header_place = match header["$ref"].as_str() {
+                Some(reference) => reference.trim_start_matches('#').to_owned(),
+                None => format!("{place}/headers/{name}"),
+            };
+            let required = self.document.pointer(&header_place).unwrap()["required"] == true;
+            let value = match exchange.header(&name.to_ascii_lowercase()) {
+                Some(value) => value,
+                None if required => return Err(format!("{place}: no header {name}")),
+                None => continue,
+            };
+            let schema = format!("{header_place}/schema");
             let number = self.document.pointer(&schema).unwrap()["type"] == "integer";
             let number = value.parse::<u64>().ok().filter(|_| number);
             let value = number.map_or_else(|| Value::from(value), Value::from);
