@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::clock::Clock;
 use crate::detail::{Detail, Label};
@@ -44,8 +45,9 @@ pub trait Check: Send + 'static {
     fn run(&mut self, cx: &Context) -> impl Future<Output = Outcome<Self::Data>> + Send;
 }
 
-/// The data of a check: JSON for details and, where numbers are worth a graph, samples for `/metrics`.
-pub trait Report: Serialize + Send + Sync + 'static {
+/// The data of a check: JSON for details, with its schema for the OpenAPI document, and, where numbers are worth
+/// a graph, samples for `/metrics`.
+pub trait Report: Serialize + ToSchema + Send + Sync + 'static {
     /// What [`Report::samples`] are of; a sample of another family is not shown.
     const FAMILIES: &'static [&'static Family] = &[];
 

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Specifics of a finding, made of parts that cannot hold an upstream's text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,8 +87,9 @@ impl fmt::Display for Detail {
 
 /// A short name from the configuration: 1 to 128 characters of `[A-Za-z0-9._:-]`. Endpoint aliases, ids,
 /// buckets and hosts fit; a sentence, a URL with user info or an Authorization value does not.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(transparent)]
+#[schema(value_type = String, pattern = "^[A-Za-z0-9._:-]{1,128}$")]
 pub struct Label(Cow<'static, str>);
 
 impl Label {

@@ -7,6 +7,7 @@ use clap::Parser;
 use infra_health::checks;
 use infra_health::cli::{Arguments, Command, config, doctor, exit, probe, serve};
 use infra_health::config::{Environment, Loaded, Problems};
+use infra_health::http::openapi::document;
 use infra_health::panics;
 
 fn main() -> ExitCode {
@@ -14,10 +15,10 @@ fn main() -> ExitCode {
     panics::print_places();
     // A wrong argument ends here, with the reason, the usage and exit code 2.
     let arguments = Arguments::parse();
-    let loaded = Environment::of_process().load(checks::NAMES);
+    let load = || Environment::of_process().load(checks::NAMES);
     match arguments.command.unwrap_or(Command::Serve) {
-        Command::Serve => loaded.map_or_else(|problems| refuse(&problems), serve::run),
-        Command::Doctor { json, lasting } => loaded.map_or_else(
+        Command::Serve => load().map_or_else(|problems| refuse(&problems), serve::run),
+        Command::Doctor { json, lasting } => load().map_or_else(
             |problems| refuse(&problems),
             |loaded| {
                 doctor::run(
@@ -31,11 +32,12 @@ fn main() -> ExitCode {
         ),
         Command::Probe { url } => probe::run(match url {
             Some(url) => probe::Target::parse(&url),
-            None => loaded
+            None => load()
                 .map(|loaded| probe::Target::livez(probe::default_target(&loaded.config.server)))
                 .map_err(|problems| problems.to_string()),
         }),
-        Command::Config => show_config(&loaded),
+        Command::Config => show_config(&load()),
+        Command::OpenApi => show_openapi(),
     }
 }
 
@@ -60,4 +62,11 @@ fn show_config(loaded: &Result<Loaded, Problems>) -> ExitCode {
     } else {
         exit::BAD_CONFIGURATION
     })
+}
+
+fn show_openapi() -> ExitCode {
+    let text = document(&checks::unconfigured());
+    // As with `config`: whoever closes the pipe has read enough.
+    let _ = io::stdout().write_all(text.as_bytes());
+    ExitCode::from(exit::OK)
 }

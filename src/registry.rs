@@ -2,11 +2,14 @@
 //!
 //! This is the only place where a check's own type is erased; everything downstream sees [`Entry`]s.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, schema::Schema};
 
 use crate::check::{Check, Context, Finding, Outcome, Report, Reported};
 use crate::config::Policy;
@@ -28,10 +31,43 @@ pub struct Info {
     pub reasons: &'static [&'static Reason],
     /// The reasons that take longer than one run to judge, and how long.
     pub timed: &'static [(&'static Reason, Duration)],
+    /// The schema of its data.
+    pub data: DataSchema,
     /// What its samples are of.
     pub families: &'static [&'static Family],
     /// Pace and thresholds.
     pub policy: Policy,
+}
+
+/// The schema of a check's data, for documents.
+#[derive(Debug, Clone, Copy)]
+pub struct DataSchema {
+    name: fn() -> Cow<'static, str>,
+    schema: fn() -> RefOr<Schema>,
+    parts: fn(&mut Vec<(String, RefOr<Schema>)>),
+}
+
+impl DataSchema {
+    /// That of `D`.
+    pub fn of<D: ToSchema>() -> Self {
+        DataSchema {
+            name: D::name,
+            schema: D::schema,
+            parts: D::schemas,
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> Cow<'static, str> {
+        (self.name)()
+    }
+
+    /// It and everything that it refers to, by name.
+    pub fn all(&self) -> Vec<(String, RefOr<Schema>)> {
+        let mut all = vec![(self.name().into_owned(), (self.schema)())];
+        (self.parts)(&mut all);
+        all
+    }
 }
 
 impl Info {
@@ -42,6 +78,7 @@ impl Info {
             about_this_process: C::ABOUT_THIS_PROCESS,
             reasons: C::REASONS,
             timed: C::TIMED,
+            data: DataSchema::of::<C::Data>(),
             families: C::Data::FAMILIES,
             policy,
         }
@@ -176,7 +213,7 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
 
-    #[derive(serde::Serialize)]
+    #[derive(serde::Serialize, ToSchema)]
     struct Seven(u32);
     impl Report for Seven {}
 

@@ -30,9 +30,10 @@ pub enum Verdict {
     Failing,
 }
 
-/// The damped three-way status that details, metrics and the status page show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+/// The three-way status: true, true with a warning, false.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = CheckStatus)]
 pub enum Status {
     /// True and nothing to tell.
     Pass,

@@ -3,7 +3,9 @@
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
+use super::schemas;
 use crate::check::Finding;
 use crate::clock::{Now, rfc3339};
 use crate::history::Transition;
@@ -11,32 +13,66 @@ use crate::snapshot::{Checked, Moment, Status};
 use crate::state::Verdict;
 
 /// One check, for holders of a key.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CheckDetail)]
 pub(super) struct Detail<'a> {
-    status: Status,
+    /// Damped: one failure does not flip it. `warn` is true still.
+    pub(super) status: Status,
+    /// The same for the last run alone, not damped; `null` before the first.
+    #[schema(required)]
     last_result: Option<Status>,
-    reason: &'static str,
-    message: String,
-    remedy: &'static str,
-    doc: String,
+    /// The code of the reason that decides; `ok` when there is nothing to tell.
+    #[schema(schema_with = schemas::reason)]
+    pub(super) reason: &'static str,
+    /// One sentence: what is the case.
+    pub(super) message: String,
+    /// What to do; empty when there is nothing.
+    pub(super) remedy: &'static str,
+    /// The section of the runbook.
+    pub(super) doc: String,
+    /// Everything that holds, the deciding one first.
     findings: Vec<Told>,
+    /// When the last judged run ended.
+    #[schema(required, format = DateTime)]
     checked_at: Option<String>,
+    /// When that result gets too old; then the check is false.
+    #[schema(required, format = DateTime)]
     stale_at: Option<String>,
+    /// When the next run is due.
+    #[schema(required, format = DateTime)]
     next_check_at: Option<String>,
-    latency_ms: Option<f64>,
+    /// How long the last run took, in milliseconds.
+    #[schema(required, minimum = 0)]
+    pub(super) latency_ms: Option<f64>,
+    /// Since when the boolean is what it is.
+    #[schema(required, format = DateTime)]
     since: Option<String>,
+    /// When the last run that passed ended.
+    #[schema(required, format = DateTime)]
     last_success_at: Option<String>,
+    /// Failures in a row.
+    #[schema(minimum = 0)]
     consecutive_failures: u32,
+    /// False while a streak is too short to count.
     decided: bool,
+    /// The last changes of `status`, the newest first.
     transitions: Vec<Change>,
+    /// The check's own; `null` when the last run brought none.
+    #[schema(required, value_type = Value)]
     data: Option<&'a Value>,
 }
 
 /// One change of `status`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StatusChange)]
 struct Change {
+    /// What it has been since.
     to: Status,
+    /// The code of the reason that decided.
+    #[schema(schema_with = schemas::reason)]
     reason: &'static str,
+    /// When.
+    #[schema(format = DateTime)]
     at: String,
 }
 
@@ -51,12 +87,19 @@ impl From<&Transition> for Change {
 }
 
 /// One finding: several can hold at once, the first decides.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Finding)]
 struct Told {
+    /// Its code.
+    #[schema(schema_with = schemas::reason)]
     reason: &'static str,
+    /// Which of several parties it is about: the configured name of a RunPod endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     subject: Option<String>,
+    /// One sentence: what is the case.
     message: String,
+    /// What to do.
     remedy: &'static str,
 }
 

@@ -4,16 +4,25 @@
 //! and all of them once a result has turned stale, are rendered on demand by the same functions.
 
 mod details;
+pub mod examples;
 mod health;
+mod health_json;
+mod in_order;
 pub mod page;
 mod probes;
+pub mod schemas;
 
 use bytes::Bytes;
 use http::StatusCode;
-use serde_json::Value;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-pub use health::{Options, Published, check, health, publish};
+pub use health::{Form, Options, Published, check, health, publish};
 pub use probes::{NotReady, live, not_ready, ready};
+
+/// The version of what callers can rely on: a new minor one when something is added, a new major one when
+/// something changes that was there. Not the build's.
+pub const CONTRACT_VERSION: &str = "1.0.0";
 
 /// An answer but for its headers and, in an error, the request id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +51,8 @@ impl Answer {
 pub enum Media {
     /// What everything is unless something else is asked for.
     Json,
+    /// The form of draft-inadarei-api-health-check-06.
+    HealthJson,
     /// Prometheus' text format.
     Prometheus,
     /// The status page.
@@ -53,6 +64,7 @@ impl Media {
     pub const fn as_str(self) -> &'static str {
         match self {
             Media::Json => "application/json",
+            Media::HealthJson => "application/health+json",
             Media::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
             Media::Html => "text/html; charset=utf-8",
         }
@@ -89,24 +101,52 @@ impl Body {
     }
 }
 
+/// What is wrong.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ErrorObject)]
+pub(crate) struct Fault<'a> {
+    /// The machine word.
+    #[schema(schema_with = schemas::error_code)]
+    code: &'a str,
+    /// One sentence for people.
+    message: &'a str,
+    /// Of this request, as in `X-Request-Id` and in the log.
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,128}$")]
+    request_id: &'a str,
+}
+
+/// The body of every answer but 2xx; some have further members.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(crate) struct ErrorBody<'a> {
+    error: Fault<'a>,
+}
+
 /// The body of every non-2xx answer: `error` first, then the members of `also` (a JSON object in text
 /// form, or nothing).
 pub fn error_body(code: &str, message: &str, also: Option<&str>) -> Body {
-    let before = format!(
-        r#"{{"error":{{"code":{},"message":{},"request_id":""#,
-        Value::from(code),
-        Value::from(message)
-    );
+    const END: &str = r#""}}"#;
+    let fault = Fault {
+        code,
+        message,
+        request_id: "",
+    };
+    let otherwise = r#"{"error":{"code":"internal_error","message":"","request_id":""}}"#;
+    let text = health::to_text(&ErrorBody { error: fault }, otherwise);
+    // The id is the last member of the last one, so the text ends where the id goes and with what follows.
+    let before = text.strip_suffix(END).unwrap_or(&text);
     let members = also.and_then(|also| also.strip_prefix('{')).unwrap_or("}");
     let comma = if members == "}" { "" } else { "," };
     Body::AroundId {
-        before: before.into(),
+        before: Bytes::copy_from_slice(before.as_bytes()),
         after: format!(r#""}}{comma}{members}"#).into(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]

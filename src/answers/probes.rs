@@ -1,8 +1,13 @@
 //! `/livez` and `/readyz`.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::health::to_text;
 use super::{Answer, Body, error_body};
 
 /// Why this replica should get no traffic.
@@ -21,13 +26,13 @@ pub enum NotReady {
 }
 
 impl NotReady {
-    fn reason(self) -> &'static str {
+    fn reason(self) -> Why {
         match self {
-            NotReady::Starting => "starting",
-            NotReady::Draining => "draining",
-            NotReady::MonitorStalled => "monitor_stalled",
-            NotReady::DescriptorsExhausted => "descriptors_exhausted",
-            NotReady::RequiredCheck(_) => "check_failed",
+            NotReady::Starting => Why::Starting,
+            NotReady::Draining => Why::Draining,
+            NotReady::MonitorStalled => Why::MonitorStalled,
+            NotReady::DescriptorsExhausted => Why::DescriptorsExhausted,
+            NotReady::RequiredCheck(_) => Why::CheckFailed,
         }
     }
 
@@ -49,11 +54,53 @@ impl NotReady {
     }
 }
 
-const OK: &[u8] = br#"{"status":"ok"}"#;
+/// The machine word for why a replica should get no traffic.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = NotReadyReason)]
+enum Why {
+    /// The first round of checks has not ended.
+    Starting,
+    /// Shutting down.
+    Draining,
+    /// The monitor shows no sign of life.
+    MonitorStalled,
+    /// Too few descriptors are left.
+    DescriptorsExhausted,
+    /// A check that readiness depends on is false.
+    CheckFailed,
+}
+
+/// What a 503 of `/livez` and `/readyz` has besides `error`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = NotReady)]
+pub(super) struct NotReadyBody {
+    /// Why this replica should get no traffic.
+    reason: Why,
+}
+
+/// All is well.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Ready)]
+pub(super) struct ReadyBody {
+    status: Fine,
+}
+
+/// The only word.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = ReadyStatus)]
+enum Fine {
+    Ok,
+}
+
+/// Rendered once and for all: it is asked for often.
+static OK: LazyLock<Bytes> =
+    LazyLock::new(|| to_text(&ReadyBody { status: Fine::Ok }, "{}").into());
 
 /// 200 of `/livez` and `/readyz`.
 pub fn ready() -> Answer {
-    Answer::json(StatusCode::OK, Body::Whole(Bytes::from_static(OK)))
+    Answer::json(StatusCode::OK, Body::Whole(OK.clone()))
 }
 
 /// `/livez`.
@@ -67,7 +114,10 @@ pub fn live(alive: bool) -> Answer {
 
 /// 503 of `/readyz`.
 pub fn not_ready(why: NotReady) -> Answer {
-    let also = format!(r#"{{"reason":"{}"}}"#, why.reason());
+    let body = NotReadyBody {
+        reason: why.reason(),
+    };
+    let also = to_text(&body, "{}");
     let body = error_body("not_ready", &why.message(), Some(&also));
     Answer::json(StatusCode::SERVICE_UNAVAILABLE, body)
 }

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::Url;
 use serde::Serialize;
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 use super::client::{CheckClient, Client};
 use crate::check::{Check, Context, Finding, Outcome, Report};
@@ -47,13 +48,21 @@ pub struct ApiCheck {
 }
 
 /// What the check tells besides the verdict.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ApiData, examples(json!({
+    "late_samples": 0,
+    "descriptors": {"open": 23, "limit": 65536},
+    "health_url": null,
+})))]
 pub struct ApiData {
     /// Samples of the event loop's lag in a row that are over 1 s late; `null` before the first sample.
+    #[schema(required)]
     pub late_samples: Option<u64>,
     /// `null` where the system does not tell.
+    #[schema(required)]
     pub descriptors: Option<DescriptorData>,
     /// `null` unless `API_HEALTH_URL` is set.
+    #[schema(required)]
     pub health_url: Option<HealthUrlData>,
 }
 
@@ -61,7 +70,8 @@ pub struct ApiData {
 impl Report for ApiData {}
 
 /// File descriptors of this process.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ApiDescriptors)]
 pub struct DescriptorData {
     /// In use.
     pub open: u32,
@@ -70,9 +80,11 @@ pub struct DescriptorData {
 }
 
 /// The call of `API_HEALTH_URL`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ApiHealthUrl)]
 pub struct HealthUrlData {
     /// `null` when there was no answer.
+    #[schema(required)]
     pub status: Option<u16>,
     /// From the call to the end of the answer, or to the failure.
     pub latency_ms: u64,

@@ -10,7 +10,7 @@ pub mod setup;
 use std::sync::Arc;
 
 use crate::check::Check;
-use crate::config::{Config, Live};
+use crate::config::{Config, Live, Policy};
 use crate::registry::{Info, Refused, Registry};
 use crate::vitals::Vitals;
 
@@ -39,6 +39,11 @@ macro_rules! checks {
         /// What is known of the checks before they are built.
         pub fn infos($config: &Config) -> Vec<Info> {
             vec![$(Info::of::<$check>($policy)),*]
+        }
+
+        /// The same without a configuration, at the default pace: for documents.
+        pub fn unconfigured() -> Vec<Info> {
+            vec![$(Info::of::<$check>(Policy::default())),*]
         }
 
         /// Builds all checks.

@@ -26,6 +26,7 @@ Exit codes:
   doctor  0 nothing failed; 1 degraded; 2 bad configuration
   probe   0 the answer was 2xx; 1 it was not, or there was none
   config  0 valid; 2 bad configuration
+  openapi 0
   any     2 wrong arguments
 
 Configuration is read from environment variables; `infra-health config` lists them all.";
@@ -60,6 +61,9 @@ pub enum Command {
     },
     /// Print the effective configuration, secrets masked, with what it costs and how fast it notices.
     Config,
+    /// Print the OpenAPI document, as /openapi.json gives it; needs no configuration.
+    #[command(name = "openapi")]
+    OpenApi,
 }
 
 /// The longest `doctor --for`: every condition over time is judged within minutes.

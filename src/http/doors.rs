@@ -16,12 +16,12 @@ use super::access::{Access, Entry};
 use super::auth::{Authenticator, Credential, KeyId};
 use super::client_addr::{Client, ClientAddr};
 use super::endpoints::Credentials;
-use super::error::{ApiError, Code, Reply};
+use super::error::{ApiError, Reply};
 use super::rate_limit::{Bucket, Decision, RateLimiter};
 use super::seen::Seen;
 use super::shared::{Caller, Setup, Shared};
 
-static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Who sent a request.
 #[derive(Debug, Clone, Copy)]
@@ -86,18 +86,11 @@ impl Doors {
         self.limit(seen, who)?;
         let is_scraper = seen.credentials == Credentials::Scraper;
         match who.credential {
-            Credential::Invalid if is_scraper => {
-                return Err(ApiError::unauthorized_scraper(Code::InvalidApiKey));
-            }
+            Credential::Invalid if is_scraper => return Err(ApiError::invalid_scraper_key()),
             Credential::Missing if is_scraper && self.authenticator.configured() => {
-                return Err(ApiError::unauthorized_scraper(Code::MissingApiKey));
+                return Err(ApiError::scraper_needs_a_key());
             }
-            Credential::Invalid => {
-                return Err(ApiError::unauthorized(
-                    Code::InvalidApiKey,
-                    "X-Api-Key is not, once, one of API_KEYS",
-                ));
-            }
+            Credential::Invalid => return Err(ApiError::invalid_api_key()),
             Credential::Missing | Credential::Valid(_) => {}
         }
         let caller = Caller {
@@ -108,8 +101,8 @@ impl Doors {
         };
         let needs_key = match seen.credentials {
             Credentials::Key => true,
-            Credentials::Scraper | Credentials::Ignored => false,
             Credentials::Optional => self.shared.policy.require_api_key && !seen.wants_page(),
+            Credentials::Scraper | Credentials::Ignored => false,
         };
         if needs_key {
             Shared::authorize(caller)?;
@@ -166,7 +159,7 @@ impl Doors {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(id) = seen.id.header() {
-            headers.insert(&X_REQUEST_ID, id);
+            headers.insert(X_REQUEST_ID, id);
         }
         if seen.endpoint.is_some_and(|e| e.route.is_negotiated()) {
             headers.insert(VARY, HeaderValue::from_static("accept"));

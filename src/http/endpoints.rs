@@ -17,6 +17,8 @@ pub enum Route {
     Refresh,
     /// One check by its name.
     Check,
+    /// The OpenAPI document.
+    OpenApi,
     /// What this service counts.
     Metrics,
     /// The status page; the JSON of `/health` for who does not ask for HTML.
@@ -26,7 +28,7 @@ pub enum Route {
 impl Route {
     /// Whether the form of its answer follows `Accept`.
     pub const fn is_negotiated(self) -> bool {
-        matches!(self, Route::Page)
+        matches!(self, Route::Health | Route::Check | Route::Page)
     }
 }
 
@@ -136,6 +138,15 @@ pub const ENDPOINTS: &[Endpoint] = &[
         limited: true,
         on_probe_listener: false,
         success_level: Level::DEBUG,
+    },
+    Endpoint {
+        route: Route::OpenApi,
+        path: "/openapi.json",
+        methods: Methods::Read,
+        credentials: Credentials::Ignored,
+        limited: true,
+        on_probe_listener: false,
+        success_level: Level::INFO,
     },
     Endpoint {
         route: Route::Metrics,

@@ -6,13 +6,15 @@ use std::borrow::Cow;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use utoipa::ToSchema;
 
 use super::endpoints::{Methods, Scope};
 use super::rate_limit::{RATELIMIT, RATELIMIT_POLICY};
 use crate::answers::{Answer, error_body};
 
 /// The machine word of an error body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(as = ErrorCode, rename_all = "snake_case")]
 pub enum Code {
     /// Malformed query, header or body.
     InvalidRequest,
@@ -119,24 +121,55 @@ impl ApiError {
     }
 
     /// 401 with its challenge; `code` is one of the two key codes.
-    pub fn unauthorized(code: Code, message: &'static str) -> Self {
+    fn unauthorized(code: Code, message: &'static str) -> Self {
         Self::new(code, message).with(WWW_AUTHENTICATE, HeaderValue::from_static("ApiKey"))
     }
 
+    /// 401 for a key that is none of ours.
+    pub fn invalid_api_key() -> Self {
+        Self::unauthorized(
+            Code::InvalidApiKey,
+            "X-Api-Key is not, once, one of API_KEYS",
+        )
+    }
+
+    /// 401 where nothing is for those without a key.
+    pub fn needs_a_key() -> Self {
+        Self::unauthorized(
+            Code::MissingApiKey,
+            "this is for holders of a key: set API_KEYS and send one as X-Api-Key",
+        )
+    }
+
+    /// 401 where only details are for holders of a key; it names the other ways to them.
+    pub fn details_need_a_key() -> Self {
+        Self::unauthorized(
+            Code::MissingApiKey,
+            "details are for holders of a key: set API_KEYS and send one as X-Api-Key, or read this service's \
+             log, or run infra-health doctor",
+        )
+    }
+
     /// The same where a key can come as a bearer, too.
-    pub fn unauthorized_scraper(code: Code) -> Self {
-        let (message, challenge) = if code == Code::InvalidApiKey {
-            (
-                "the key is not, once, one of API_KEYS",
+    pub fn invalid_scraper_key() -> Self {
+        Self::new(Code::InvalidApiKey, "the key is not, once, one of API_KEYS").with(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static(
                 r#"ApiKey, Bearer realm="infra-health", error="invalid_token""#,
-            )
-        } else {
-            (
-                "this is for holders of a key: send one as X-Api-Key or as Authorization: Bearer, or scrape METRICS_ADDR",
-                r#"ApiKey, Bearer realm="infra-health""#,
-            )
-        };
-        Self::new(code, message).with(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+            ),
+        )
+    }
+
+    /// 401 for a scrape without a key.
+    pub fn scraper_needs_a_key() -> Self {
+        Self::new(
+            Code::MissingApiKey,
+            "this is for holders of a key: send one as X-Api-Key or as Authorization: Bearer, or scrape METRICS_ADDR",
+        )
+        .with(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static(r#"ApiKey, Bearer realm="infra-health""#),
+        )
     }
 
     /// 404 that names what exists in `scope`.

@@ -102,7 +102,7 @@ impl Inner {
             Route::Health => shared.health_at_once(caller),
             Route::Livez => Some(shared.livez(caller.at)),
             Route::Readyz => Some(shared.readyz(caller.at)),
-            Route::Refresh | Route::Check | Route::Metrics | Route::Page => None,
+            Route::Refresh | Route::Check | Route::OpenApi | Route::Metrics | Route::Page => None,
         };
         panics::catch(answer).unwrap_or_else(|place| Some(panicked(&place)))
     }

@@ -2,19 +2,25 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::{ApiError, Code, Reply};
 use super::query::HealthQuery;
 use super::shared::{Caller, Shared};
-use crate::answers::{Answer, Options, Published, check, health};
+use crate::answers::{Answer, Body, Form, Options, Published, check, health};
 use crate::config::Details;
 use crate::peer::Gone;
 use crate::snapshot::{CheckSet, Checked, Snapshot};
 
-const DETAILS_NEED_A_KEY: &str = "details are for holders of a key: set API_KEYS and send one as X-Api-Key, \
-     or read this service's log, or run infra-health doctor";
-const NEEDS_A_KEY: &str = "this is for holders of a key: set API_KEYS and send one as X-Api-Key";
+/// The form that the caller asks for; a refresh has but one.
+fn form(caller: Caller) -> Form {
+    if caller.accepts.health_json() {
+        Form::HealthJson
+    } else {
+        Form::Json
+    }
+}
 
 impl Shared {
     /// Plain `/health`, without waiting; `None` while the first round is under way.
@@ -57,7 +63,10 @@ impl Shared {
             .iter()
             .position(|&known| known == name)
             .ok_or_else(|| ApiError::check_not_found(&self.names))?;
-        let mut options = self.options.clone();
+        let mut options = Options {
+            form: form(caller),
+            ..self.options.clone()
+        };
         self.detailed(&mut options, verbose, caller)?;
         let published = self
             .first_round(self.deadline(caller), |snapshot| {
@@ -66,10 +75,18 @@ impl Shared {
             .await;
         let at = self.moment(Instant::now());
         let answer = match published.checks.get(index) {
-            Some(rendered) if !verbose && published.is_good(at) => rendered.clone(),
+            Some(rendered) if !verbose && options.form == Form::Json && published.is_good(at) => {
+                rendered.clone()
+            }
             _ => check(&published.snapshot, index, &options, at),
         };
         Ok(Reply::new(answer, Code::CheckFailed))
+    }
+
+    /// `/openapi.json`.
+    pub(super) fn openapi(&self) -> Reply {
+        let body = Body::Whole(self.document.clone());
+        Reply::new(Answer::json(StatusCode::OK, body), Code::InternalError)
     }
 
     /// `POST /health/refresh`; the key has been asked for. Once the client has gone nobody waits, and the
@@ -81,6 +98,7 @@ impl Shared {
             () = gone.wait() => (self.published(), Vec::new()),
         };
         let options = Options {
+            form: Form::Json,
             details: self.policy.details != Details::Never,
             version: caller.authorized,
             fresh: Some(fresh),
@@ -97,7 +115,8 @@ impl Shared {
         now: Instant,
     ) -> Reply {
         let at = self.moment(now);
-        let as_published = !options.details
+        let as_published = options.form == Form::Json
+            && !options.details
             && !options.version
             && options.fresh.is_none()
             && options.excluded == self.options.excluded
@@ -114,6 +133,7 @@ impl Shared {
     /// each other, or themselves, cannot hold each other down.
     fn plain(&self, caller: Caller) -> Options {
         Options {
+            form: form(caller),
             degraded_is_503: self.options.degraded_is_503 && !caller.is_probe,
             ..self.options.clone()
         }
@@ -137,12 +157,7 @@ impl Shared {
                 Details::Always => true,
                 Details::Never => false,
                 Details::Authorized if caller.authorized => true,
-                Details::Authorized => {
-                    return Err(ApiError::unauthorized(
-                        Code::MissingApiKey,
-                        DETAILS_NEED_A_KEY,
-                    ));
-                }
+                Details::Authorized => return Err(ApiError::details_need_a_key()),
             };
         options.version = asked && caller.authorized;
         Ok(())
@@ -153,7 +168,7 @@ impl Shared {
         if caller.authorized {
             Ok(())
         } else {
-            Err(ApiError::unauthorized(Code::MissingApiKey, NEEDS_A_KEY))
+            Err(ApiError::needs_a_key())
         }
     }
 

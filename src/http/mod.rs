@@ -16,6 +16,7 @@ pub mod front;
 mod health;
 mod method;
 mod metrics;
+pub mod openapi;
 mod page;
 mod probes;
 mod query;

@@ -31,7 +31,8 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 });
 
-fn headers() -> Vec<(HeaderName, HeaderValue)> {
+/// Those of the page alone.
+pub(super) fn headers() -> Vec<(HeaderName, HeaderValue)> {
     vec![
         (CONTENT_SECURITY_POLICY, POLICY.clone()),
         (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),

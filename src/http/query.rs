@@ -81,18 +81,27 @@ fn once<T>(slot: &mut Option<T>, value: T, twice: &'static str) -> Result<(), Ap
     }
 }
 
+/// The values of a flag, and what they mean.
+pub(super) const FLAGS: [(&str, bool); 5] = [
+    ("", true),
+    ("true", true),
+    ("1", true),
+    ("false", false),
+    ("0", false),
+];
+
 fn flag(value: &str) -> Result<bool, ApiError> {
-    match value {
-        "" | "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
-        _ => Err(ApiError::invalid(
-            "verbose is malformed; accepted: verbose, verbose=true, verbose=false",
-        )),
-    }
+    let known = FLAGS.iter().find(|(text, _)| *text == value);
+    known.map(|&(_, meant)| meant).ok_or_else(|| {
+        ApiError::invalid("verbose is malformed; accepted: verbose, verbose=true, verbose=false")
+    })
 }
 
+/// The one value of `wait`.
+pub(super) const HEALTHY: &str = "healthy";
+
 fn healthy(value: &str) -> Result<(), ApiError> {
-    if value == "healthy" {
+    if value == HEALTHY {
         Ok(())
     } else {
         Err(ApiError::invalid(
@@ -101,12 +110,33 @@ fn healthy(value: &str) -> Result<(), ApiError> {
     }
 }
 
+/// The forms of a `timeout`, exactly: 1000ms to 60000ms, 1s to 60s, 1m.
+pub(super) const TIMEOUT_PATTERN: &str =
+    "^(([1-9]|[1-5][0-9]|60)s|([1-9][0-9]{3}|[1-5][0-9]{4}|60000)ms|1m)$";
+
+/// One number and one unit: a form that a document can state.
 fn bounded(value: &str) -> Result<Duration, ApiError> {
-    humantime::parse_duration(value)
-        .ok()
+    let digits = value.trim_end_matches(|c: char| c.is_ascii_lowercase());
+    let number = || {
+        digits
+            .parse()
+            .ok()
+            .filter(|_| !digits.starts_with(['0', '+']))
+    };
+    let timeout = match &value[digits.len()..] {
+        "ms" => number().map(Duration::from_millis),
+        "s" => number().map(Duration::from_secs),
+        "m" => number()
+            .and_then(|n: u64| n.checked_mul(60))
+            .map(Duration::from_secs),
+        _ => None,
+    };
+    timeout
         .filter(|timeout| (SHORTEST_WAIT..=LONGEST_WAIT).contains(timeout))
         .ok_or_else(|| {
-            ApiError::invalid("timeout is malformed; accepted: 1s to 60s, with its unit")
+            ApiError::invalid(
+                "timeout is malformed; accepted: 1s to 60s, in ms, s or m, such as 30s",
+            )
         })
 }
 
@@ -214,6 +244,25 @@ mod tests {
     }
 
     #[test]
+    fn timeouts_are_those_of_the_pattern() {
+        let pattern = serde_json::json!({"pattern": TIMEOUT_PATTERN});
+        let pattern = jsonschema::validator_for(&pattern).unwrap();
+        let numbers = (0..=70).chain([600, 999, 1000, 1001, 9999, 59_999, 60_000, 60_001, 99_999]);
+        let units = ["ms", "s", "m", "h", "us", ""];
+        let plain = numbers.flat_map(|number| units.map(|unit| format!("{number}{unit}")));
+        let odd = [
+            "", "s", "05s", "+5s", "-5s", "5 s", " 5s", "5s ", "5S", "5.0s", "1s1ms", "\u{665}s",
+        ];
+        let mut accepted = 0;
+        for text in plain.chain(odd.map(str::to_owned)) {
+            let fits = pattern.is_valid(&serde_json::Value::from(text.as_str()));
+            assert_eq!(bounded(&text).is_ok(), fits, "{text}");
+            accepted += u32::from(fits);
+        }
+        assert_eq!(accepted, 60 + 1 + 5);
+    }
+
+    #[test]
     fn malformed_known_parameters_are_refused() {
         for query in [
             "verbose=yes",
@@ -229,6 +278,14 @@ mod tests {
             "wait=healthy&timeout=999ms",
             "wait=healthy&timeout=61s",
             "wait=healthy&timeout=-1s",
+            "wait=healthy&timeout=%2B5s",
+            "wait=healthy&timeout=05s",
+            "wait=healthy&timeout=5%20s",
+            "wait=healthy&timeout=5sec",
+            "wait=healthy&timeout=1s500ms",
+            "wait=healthy&timeout=s",
+            "wait=healthy&timeout=",
+            "wait=healthy&timeout=307445734561825861m",
             "wait=healthy&timeout=99999999999999999999s",
             "timeout=30s",
             "verbose=%",

@@ -45,6 +45,7 @@ fn handler(route: Route) -> MethodRouter<Arc<Shared>> {
         Route::Readyz => get(readyz),
         Route::Refresh => post(refresh).route_layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES)),
         Route::Check => get(check),
+        Route::OpenApi => get(document),
         Route::Metrics => get(metrics),
         Route::Page => get(page),
     }
@@ -76,6 +77,11 @@ async fn page(State(shared): App, caller: Caller, gone: Gone, uri: Uri) -> Resul
     if caller.accepts.html() {
         return Ok(shared.page(caller).await);
     }
+    // Plain JSON or the page: the place has no third form.
+    let caller = Caller {
+        accepts: Accepts::default(),
+        ..caller
+    };
     health(State(shared), caller, gone, uri).await
 }
 
@@ -85,6 +91,10 @@ async fn livez(State(shared): App, caller: Caller) -> Reply {
 
 async fn readyz(State(shared): App, caller: Caller) -> Reply {
     shared.readyz(caller.at)
+}
+
+async fn document(State(shared): App) -> Reply {
+    shared.openapi()
 }
 
 async fn metrics(State(shared): App, caller: Caller) -> Reply {

@@ -4,11 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::accept::Accepts;
+use super::openapi;
 use super::probes::Latch;
 use super::traffic::Traffic;
 use super::wait::WAITERS;
@@ -90,6 +92,8 @@ pub(super) struct Shared {
     pub(super) started: Latch,
     pub(super) waiters: Semaphore,
     pub(super) refresh_patience: Duration,
+    /// The OpenAPI document.
+    pub(super) document: Bytes,
     pub(super) traffic: Traffic,
     pub(super) metrics: Metrics,
 }
@@ -109,6 +113,7 @@ impl Shared {
             names: infos.iter().map(|info| info.name).collect(),
             required: positions(&answers.ready_requires, &infos).collect(),
             refresh_patience: refresh_patience(&infos),
+            document: openapi::document(&infos).into(),
             policy: answers,
             started: Latch::default(),
             waiters: Semaphore::new(WAITERS),
@@ -138,7 +143,7 @@ pub(super) struct Caller {
     pub(super) authorized: bool,
     /// Is another instance's check of this API (`X-Infra-Health-Probe: 1`).
     pub(super) is_probe: bool,
-    /// The forms of an answer that it asks for.
+    /// The media types that the request's `Accept` names.
     pub(super) accepts: Accepts,
     /// When the request came.
     pub(super) at: Instant,

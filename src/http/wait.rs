@@ -72,7 +72,7 @@ async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) 
 }
 
 /// Most waits end long before their timeout, so a place is free again soon.
-fn too_many() -> ApiError {
+pub(super) fn too_many() -> ApiError {
     ApiError::rate_limited(
         "too many requests wait already",
         5,

@@ -135,6 +135,7 @@ mod tests {
             about_this_process: false,
             reasons: &[],
             timed: &[],
+            data: crate::registry::DataSchema::of::<()>(),
             families: &[],
             policy: Policy::default(),
         };

@@ -44,11 +44,13 @@ impl Refresh {
     /// started less than the gap ago, so that it is too early for another.
     pub async fn run(&self, patience: Duration) -> (Arc<Published>, Vec<&'static str>) {
         let now = Instant::now();
-        let started = self.start_or_join(now);
         let mut published = self.published.clone();
-        if is_settled(&published.borrow().snapshot, started, now) {
-            let published = published.borrow().clone();
-            return (published, Vec::new());
+        // From before the start: checks that answer at once may have results of this fan-out right after it,
+        // and those are fresh.
+        let before = published.borrow().clone();
+        let started = self.start_or_join(now);
+        if is_settled(&before.snapshot, started, now) {
+            return (before, Vec::new());
         }
         // Either way, done or out of patience, the newest publication is the answer.
         let settled = published

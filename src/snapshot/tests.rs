@@ -6,6 +6,7 @@ use super::*;
 use crate::clock::Now;
 use crate::config::Policy;
 use crate::reason::{CONNECT_ERROR, RATE_LIMITED, Reason, TIMEOUT};
+use crate::registry::DataSchema;
 use crate::state::{Run, next};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -24,6 +25,7 @@ impl World {
                 about_this_process: name == "api",
                 reasons: &[],
                 timed: &[],
+                data: DataSchema::of::<()>(),
                 families: &[],
                 policy: Policy::default(),
             })

@@ -8,7 +8,7 @@ use crate::answers::Options;
 use crate::clock::{Clock, Now};
 use crate::config::Policy;
 use crate::monitor::{self, Monitor};
-use crate::registry::Info;
+use crate::registry::{DataSchema, Info};
 use crate::serve::Shutdown;
 use crate::state::{Run, State, next};
 
@@ -21,6 +21,7 @@ fn infos() -> Vec<Info> {
         reasons: &[],
         timed: &[],
         families: &[],
+        data: DataSchema::of::<()>(),
         policy: Policy::default(),
     };
     ["api", "runpod", "r2"].map(info).to_vec()

@@ -30,7 +30,7 @@ static UNDECLARED: Family = Family {
     labels: &[],
 };
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct Depths(Vec<(Label, u64)>);
 
 impl Report for Depths {

@@ -4,12 +4,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::check::Finding;
-use crate::check::Reported;
+use crate::check::{Finding, Reported};
 use crate::clock::{Clock, Now};
 use crate::config::Policy;
 use crate::reason::{CONNECT_ERROR, MISSING_CONFIG, RATE_LIMITED, Reason, STALE};
-use crate::registry::Info;
+use crate::registry::{DataSchema, Info};
 use crate::snapshot::CheckSet;
 use crate::state::{Run, next};
 
@@ -31,6 +30,7 @@ impl World {
                 about_this_process: false,
                 reasons: &[],
                 timed: &[],
+                data: DataSchema::of::<()>(),
                 families: &[],
                 policy: Policy::default(),
             })

@@ -7,6 +7,7 @@ use http::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde::Serialize;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use super::Failure;
 use crate::check::Finding;
@@ -105,8 +106,9 @@ fn starts_as_html(body: &[u8]) -> bool {
 }
 
 /// Cloudflare's id of one request, `8f0c5e2b1a3d4c6e-FRA`: what its support asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(transparent)]
+#[schema(value_type = String, pattern = "^[0-9a-f]{16}-[A-Z]{3}$", examples("8f0c5e2b1a3d4c6e-FRA"))]
 pub struct CfRay(String);
 
 impl CfRay {

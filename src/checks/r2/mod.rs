@@ -10,6 +10,7 @@ mod verdict;
 
 use reqwest::Url;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::client::{CfRay, CheckClient, Client};
 use super::setup::ready;
@@ -93,15 +94,24 @@ impl R2Check {
 }
 
 /// What the check tells besides the verdict.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "bucket": "videos",
+    "host": "0123456789abcdef0123456789abcdef.r2.cloudflarestorage.com",
+    "clock_offset_seconds": 0,
+    "cf_ray": "8f0c5e2b1a3d4c6e-FRA",
+})))]
 pub struct R2Data {
     /// The bucket that was asked for.
     pub bucket: Label,
     /// Host, and port if it is not the scheme's own; absent if it is no label (over 128 characters).
+    #[schema(required)]
     pub host: Option<Label>,
     /// This machine's clock minus R2's, in seconds; absent without an answer that has a `Date`.
+    #[schema(required)]
     pub clock_offset_seconds: Option<i64>,
     /// Cloudflare's id of the request, for its support.
+    #[schema(required)]
     pub cf_ray: Option<CfRay>,
 }
 

@@ -19,6 +19,7 @@ use http::{HeaderMap, HeaderValue, header};
 use reqwest::Url;
 use secrecy::ExposeSecret;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use self::answer::Unread;
 use self::history::History;
@@ -43,14 +44,24 @@ pub struct RunPodCheck {
 }
 
 /// What the check tells besides the verdict.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(examples(json!({"endpoints": [{
+    "name": "main",
+    "id": "abc123def456gh",
+    "reasons": [],
+    "notes": ["ready"],
+    "workers": {"idle": 1, "initializing": 0, "ready": 1, "running": 2, "throttled": 0, "unhealthy": 0},
+    "jobs": {"in_queue": 0, "in_progress": 2, "completed": 4711, "failed": 3, "retried": 1},
+    "latency_ms": 112,
+}]})))]
 pub struct RunPodData {
     /// In the order of `RUNPOD_ENDPOINT_ID`.
     pub endpoints: Vec<EndpointData>,
 }
 
 /// One endpoint.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RunPodEndpointData)]
 pub struct EndpointData {
     /// The configured name, or the id.
     pub name: Label,
@@ -63,8 +74,10 @@ pub struct EndpointData {
     /// not tell whether the provider has set max workers to 0.
     pub notes: Vec<&'static str>,
     /// Absent when this run brought no readable answer.
+    #[schema(required)]
     pub workers: Option<Workers>,
     /// The same.
+    #[schema(required)]
     pub jobs: Option<Jobs>,
     /// From the call to the end of the answer, or to the failure.
     pub latency_ms: u64,

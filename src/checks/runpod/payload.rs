@@ -6,6 +6,7 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::detail::Detail;
 
@@ -22,34 +23,47 @@ pub struct Payload {
 }
 
 /// Workers by state. `idle` and `ready` count the same workers: never add them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = RunPodWorkers)]
 pub struct Workers {
     /// Able to take a job.
+    #[schema(required)]
     pub idle: Option<u64>,
     /// Pulling the image, loading code or model.
+    #[schema(required)]
     pub initializing: Option<u64>,
     /// Able to take a job (the same workers as `idle`).
+    #[schema(required)]
     pub ready: Option<u64>,
     /// Container up and billed, with or without a job.
+    #[schema(required)]
     pub running: Option<u64>,
     /// Wanted, but the pool has no capacity. A lone leftover record is no fault.
+    #[schema(required)]
     pub throttled: Option<u64>,
     /// Crashed, retried by the provider for up to 7 days.
+    #[schema(required)]
     pub unhealthy: Option<u64>,
 }
 
 /// Jobs by state: two gauges, then three cumulative counters that leave out cancelled jobs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = RunPodJobs)]
 pub struct Jobs {
     /// Waiting now.
+    #[schema(required)]
     pub in_queue: Option<u64>,
     /// Being worked on now.
+    #[schema(required)]
     pub in_progress: Option<u64>,
     /// Counter of jobs that ended well.
+    #[schema(required)]
     pub completed: Option<u64>,
     /// Counter of jobs that ended badly.
+    #[schema(required)]
     pub failed: Option<u64>,
     /// Counter of second attempts.
+    #[schema(required)]
     pub retried: Option<u64>,
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use infra_health::check::{Check, Context, Finding, Outcome, Report};
 use infra_health::detail::Detail;
@@ -30,7 +31,7 @@ impl HostMemoryCheck {
 }
 
 /// What the check tells besides the verdict.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct HostMemoryData {
     /// What can be given without swapping, in KiB.
     pub available_kib: u64,

@@ -5,6 +5,7 @@ pub(crate) mod app;
 pub(crate) mod binary;
 pub(crate) mod caller;
 pub(crate) mod canary;
+pub(crate) mod contract;
 pub(crate) mod exposition;
 pub mod fixture;
 pub(crate) mod raw;

@@ -26,6 +26,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::contract::Exchange;
 use super::raw::DEADLINE;
 
 /// A configured key.
@@ -259,7 +260,17 @@ pub(crate) async fn exchange(front: &Front, peer: SocketAddr, request: &str) -> 
     let (_, answer) = timeout(DEADLINE * 2, futures_util::future::join(connection, asked))
         .await
         .expect("no answer within the deadline");
-    Reply::parse(&answer)
+    let reply = Reply::parse(&answer);
+    let mut line = request.split(' ');
+    Exchange {
+        method: line.next().unwrap(),
+        target: line.next().unwrap(),
+        status: reply.status,
+        headers: &reply.headers,
+        body: &reply.body.as_bytes()[..reply.length(request)],
+    }
+    .check();
+    reply
 }
 
 /// One answer.
@@ -284,6 +295,14 @@ impl Reply {
                 .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
                 .collect(),
             body: body.to_owned(),
+        }
+    }
+
+    /// Of the first body: others may follow where several requests were sent.
+    fn length(&self, request: &str) -> usize {
+        match self.header("content-length") {
+            Some(length) if !request.starts_with("HEAD ") => length.parse().unwrap(),
+            _ => self.body.len(),
         }
     }
 
