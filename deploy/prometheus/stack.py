@@ -254,9 +254,9 @@ class Stack(contextlib.ExitStack):
 
 
 def end(process):
-    """SIGTERM, and SIGKILL to whom that does not end."""
+    """SIGINT, with which the service does not drain, and SIGKILL to whom that does not end."""
     if process.poll() is None:
-        process.terminate()
+        process.send_signal(signal.SIGINT)
         try:
             process.wait(timeout=3)
         except subprocess.TimeoutExpired:
