@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::calls::Calls;
-use crate::config::{Config, ReloadErrors};
+use crate::config::ReloadErrors;
 use crate::metrics::families::{
     BUILD_INFO, CONNECTIONS, CONNECTIONS_ACCEPTED, CONNECTIONS_ENDED, LOG_LINES_DROPPED,
     SECRET_RELOAD_ERRORS,
@@ -19,38 +19,6 @@ const COMMIT: &str = match option_env!("INFRA_HEALTH_COMMIT") {
     None => "unknown",
 };
 
-/// The counters of all listeners that there are.
-#[derive(Debug, Clone)]
-pub(super) struct Listeners {
-    pub(super) main: Arc<Counters>,
-    pub(super) probe: Option<Arc<Counters>>,
-    pub(super) metrics: Option<Arc<Counters>>,
-}
-
-impl Listeners {
-    pub(super) fn of(config: &Config) -> Self {
-        let server = &config.server;
-        Listeners {
-            main: Arc::default(),
-            probe: server.probe_addr.map(|_| Arc::default()),
-            metrics: server.metrics_addr.map(|_| Arc::default()),
-        }
-    }
-
-    fn samples(&self, out: &mut Vec<Sample>) {
-        let listeners = [
-            ("main", Some(&self.main)),
-            ("probe", self.probe.as_ref()),
-            ("metrics", self.metrics.as_ref()),
-        ];
-        for (name, counters) in listeners {
-            if let Some(counters) = counters {
-                of_listener(name, counters, out);
-            }
-        }
-    }
-}
-
 fn of_listener(name: &'static str, counters: &Counters, out: &mut Vec<Sample>) {
     let report = counters.report();
     out.push(CONNECTIONS.sample([name.into()], counters.open()));
@@ -64,7 +32,7 @@ fn of_listener(name: &'static str, counters: &Counters, out: &mut Vec<Sample>) {
 /// Who counts.
 pub(super) struct Counted {
     pub(super) calls: Calls,
-    pub(super) listeners: Listeners,
+    pub(super) listeners: Vec<(&'static str, Arc<Counters>)>,
     pub(super) reload_errors: ReloadErrors,
     pub(super) lost: LostLines,
 }
@@ -79,7 +47,11 @@ pub(super) fn metrics(counted: Counted) -> Metrics {
     } = counted;
     Metrics::default()
         .with(move |out| of_calls(&calls, out))
-        .with(move |out| listeners.samples(out))
+        .with(move |out| {
+            for (name, counters) in &listeners {
+                of_listener(name, counters, out);
+            }
+        })
         .with(move |out| {
             let lost = u64::try_from(lost.count()).unwrap_or(u64::MAX);
             out.push(SECRET_RELOAD_ERRORS.sample([], reload_errors.count()));

@@ -156,7 +156,7 @@ async fn upstream_calls_are_counted_where_they_are_made() {
     .await;
     let sent = page.value(requests, &of_runpod);
     // Sent and not read by the fixture yet, or read after the scrape.
-    let made = upstreams.runpod.calls() as f64;
+    let made = f64::from(u32::try_from(upstreams.runpod.calls()).unwrap());
     assert!(sent <= made + 1.0, "{sent} counted, {made} made");
     let of_r2 = [("check", "r2_configured"), ("operation", "list_objects_v2")];
     assert!(page.value(requests, &of_r2) >= 1.0);

@@ -35,7 +35,7 @@ fn answered(page: &Page, route: &str, method: &str, status: &str) -> Option<f64>
 #[tokio::test]
 async fn it_waits_for_no_first_round() {
     let service = Service::configured([Pass, Hang, Hang], |with| {
-        with.answers.deadline = Duration::from_secs(60);
+        with.answers.deadline = Duration::from_mins(1);
     });
     let page = page(&service).await;
     assert!(!page.is("infra_health_status", &[]));
