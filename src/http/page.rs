@@ -16,8 +16,8 @@ use crate::answers::page::{PageOptions, SCRIPT, STYLE, locked_page, page};
 use crate::config::Details;
 
 /// The page waits for the first round no longer than this, whatever `HEALTH_DEADLINE` says: it can say
-/// `starting`, and asks again by itself.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// `starting`, and asks again by itself. Its script waits for an answer for 10 s.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Nothing but the page's own style and script runs, and the script talks to nobody but this service.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use super::*;
 use crate::clock::Now;
 use crate::config::Policy;
-use crate::reason::{CONNECT_ERROR, RATE_LIMITED, Reason, TIMEOUT};
+use crate::reason::{CONNECT_ERROR, OK, RATE_LIMITED, Reason, TIMEOUT};
 use crate::registry::DataSchema;
 use crate::state::{Run, next};
 
@@ -174,4 +174,35 @@ fn check_sets_hold_positions() {
     assert!(set.contains(0) && set.contains(63) && !set.contains(1));
     assert_eq!(set.len(), 2);
     assert!(CheckSet::EMPTY.is_empty());
+}
+
+#[test]
+fn a_change_of_status_is_taken_down_once_from_the_first_result_on() {
+    let mut world = World::new(&["r2"]);
+    let notice = |world: &mut World, second: u32| {
+        let now = world.start.plus(SECOND * second);
+        world.snapshot.checks[0].notice(now)
+    };
+    assert!(!notice(&mut world, 0), "nothing is known yet");
+    world.result("r2", 1, None);
+    assert!(notice(&mut world, 1));
+    assert!(!notice(&mut world, 2), "known already");
+    world.result("r2", 30, Some(&TIMEOUT));
+    assert!(!notice(&mut world, 30), "one failure changes no status");
+    world.result("r2", 60, Some(&RATE_LIMITED));
+    assert!(notice(&mut world, 60), "a warning does");
+    assert!(notice(&mut world, 125), "and a result that is too old");
+    let told: Vec<_> = world.snapshot.checks[0]
+        .history
+        .recent()
+        .map(|change| (change.to, change.reason))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (Status::Fail, &STALE),
+            (Status::Warn, &RATE_LIMITED),
+            (Status::Pass, &OK)
+        ]
+    );
 }

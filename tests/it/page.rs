@@ -1,11 +1,14 @@
 //! `/`: the status page for browsers, the JSON of `/health` for everybody else.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use infra_health::config::Details;
 use infra_health::reason::MISSING_CONFIG;
 use sha2::{Digest, Sha256};
-use std::time::Duration;
+use tokio::time::timeout;
 
 use crate::support::service::Mode::{Fail, Hang, Pass};
 use crate::support::service::{KEY, Reply, Service};
@@ -245,11 +248,11 @@ async fn the_page_waits_for_the_first_round_as_health_does_and_then_says_startin
     );
 
     let service = Service::start([Pass, Hang, Pass]);
-    let (reply, ()) = tokio::join!(page(&service, &[]), async {
-        tokio::task::yield_now().await;
-        service.set([Pass; 3]);
-    });
-    assert_eq!(state(&reply), "healthy");
+    let mut asked = pin!(page(&service, &[]));
+    let early = timeout(Duration::from_millis(50), &mut asked).await;
+    assert!(early.is_err(), "it waits");
+    service.set([Pass; 3]);
+    assert_eq!(state(&asked.await), "healthy");
 }
 
 #[tokio::test]
