@@ -6,6 +6,7 @@ use http::StatusCode;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::{ApiError, Code, Reply};
+use super::openapi;
 use super::query::HealthQuery;
 use super::shared::{Caller, Shared};
 use crate::answers::{Answer, Body, Form, Options, Published, check, health};
@@ -85,7 +86,10 @@ impl Shared {
 
     /// `/openapi.json`.
     pub(super) fn openapi(&self) -> Reply {
-        let body = Body::Whole(self.document.clone());
+        let document = self
+            .document
+            .get_or_init(|| openapi::document(&self.infos).into());
+        let body = Body::Whole(document.clone());
         Reply::new(Answer::json(StatusCode::OK, body), Code::InternalError)
     }
 

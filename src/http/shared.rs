@@ -1,7 +1,7 @@
 //! What all answers are made from.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +10,6 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::accept::Accepts;
-use super::openapi;
 use super::probes::Latch;
 use super::traffic::Traffic;
 use super::wait::WAITERS;
@@ -92,8 +91,9 @@ pub(super) struct Shared {
     pub(super) started: Latch,
     pub(super) waiters: Semaphore,
     pub(super) refresh_patience: Duration,
-    /// The OpenAPI document.
-    pub(super) document: Bytes,
+    /// The OpenAPI document, made when it is first asked for: a start does not wait for it.
+    pub(super) document: OnceLock<Bytes>,
+    pub(super) infos: Vec<Info>,
     pub(super) traffic: Traffic,
     pub(super) metrics: Metrics,
 }
@@ -113,7 +113,8 @@ impl Shared {
             names: infos.iter().map(|info| info.name).collect(),
             required: positions(&answers.ready_requires, &infos).collect(),
             refresh_patience: refresh_patience(&infos),
-            document: openapi::document(&infos).into(),
+            document: OnceLock::new(),
+            infos,
             policy: answers,
             started: Latch::default(),
             waiters: Semaphore::new(WAITERS),
