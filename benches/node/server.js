@@ -15,8 +15,13 @@ const health = async () => ({
 });
 
 createTerminus(server, {
-  healthChecks: { '/health': health, '/livez': async () => ({}), verbatim: true },
-  headers: { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' },
+  healthChecks: { '/health': health, '/livez': health, verbatim: true },
+  headers: {
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    // Always the same; without it terminus sends two chunks.
+    'content-length': Buffer.byteLength(JSON.stringify(await health())),
+  },
 });
 server.keepAliveTimeout = 75_000;
 server.listen(Number(process.argv[2]), '127.0.0.1');

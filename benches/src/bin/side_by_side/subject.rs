@@ -111,16 +111,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everybody_has_a_turn_in_each_round_and_comes_after_everybody() {
-        let rounds: Vec<_> = (0..6).map(|round| order(round, 3)).collect();
+    fn everybody_has_a_turn_in_each_round_and_comes_after_different_ones() {
+        let rounds: Vec<_> = (0..8).map(|round| order(round, 4)).collect();
         for round in &rounds {
             let mut all = round.clone();
             all.sort_unstable();
-            assert_eq!(all, [0, 1, 2]);
+            assert_eq!(all, [0, 1, 2, 3]);
         }
-        let flat = rounds.concat();
-        for (before, after) in [(0, 1), (1, 0), (0, 2), (2, 0), (1, 2), (2, 1)] {
-            assert!(flat.windows(2).any(|two| two == [before, after]));
+        for one in 0..4 {
+            let after = |other| {
+                let pairs = rounds.iter().flat_map(|round| round.windows(2));
+                pairs.filter(|pair| *pair == [other, one]).count()
+            };
+            assert_eq!([after((one + 3) % 4), after((one + 1) % 4)], [3, 3]);
         }
     }
 }
