@@ -78,7 +78,7 @@ impl Subject {
     }
 }
 
-/// Loads all in turns, `rounds` times and once before that does not count. Each round begins with another one, and every
+/// Loads all in turns, `rounds` times and once before that does not count. Rounds begin with different ones, and every
 /// other round goes backwards, so that nobody always comes after the same one.
 pub(crate) fn in_turns(
     subjects: &mut [Subject],
@@ -99,7 +99,9 @@ pub(crate) fn in_turns(
 }
 
 fn order(round: usize, number: usize) -> Vec<usize> {
-    let mut order: Vec<_> = (0..number).map(|turn| (round + turn) % number).collect();
+    let mut order: Vec<_> = (0..number)
+        .map(|turn| (round / 2 + turn) % number)
+        .collect();
     if round % 2 == 1 {
         order.reverse();
     }
@@ -119,6 +121,8 @@ mod tests {
             assert_eq!(all, [0, 1, 2, 3]);
         }
         for one in 0..4 {
+            let firsts = rounds.iter().filter(|round| round[0] == one).count();
+            assert_eq!(firsts, 2);
             let after = |other| {
                 let pairs = rounds.iter().flat_map(|round| round.windows(2));
                 pairs.filter(|pair| *pair == [other, one]).count()
