@@ -228,3 +228,63 @@ impl Clients {
         Ok(measured)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+    use crate::client::get;
+
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+
+    /// Answers at once, but for the third request of the second connection, which waits for `stall`.
+    fn stalling(stall: Duration) -> SocketAddr {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for (connection, stream) in listener.incoming().flatten().enumerate() {
+                thread::spawn(move || serve(stream, connection, stall));
+            }
+        });
+        address
+    }
+
+    fn serve(mut stream: std::net::TcpStream, connection: usize, stall: Duration) {
+        let mut buffer = [0; 1024];
+        for request in 1.. {
+            if stream.read(&mut buffer).unwrap_or(0) == 0 {
+                return;
+            }
+            if (connection, request) == (1, 3) {
+                thread::sleep(stall);
+            }
+            stream.write_all(ANSWER).unwrap();
+        }
+    }
+
+    #[test]
+    fn requests_that_a_stall_held_up_count_from_when_they_were_due() {
+        let lasting = Duration::from_millis(100);
+        let address = stalling(lasting);
+        let (mut clients, first) = Clients::open(address, get("/", None), 1).unwrap();
+        assert_eq!(first.body, b"{}");
+        let measured = clients.at_rate(1_000, lasting).unwrap();
+        assert_eq!(measured.answers, 100);
+        // What was due i ms after the begin cannot be answered before 100 ms: all but the last 50 wait for 50 ms at least.
+        assert!(measured.latency(0.6) >= 50_000.0);
+    }
+
+    #[test]
+    fn a_closed_loop_ends_with_everything_answered() {
+        let address = stalling(Duration::ZERO);
+        let (mut clients, _) = Clients::open(address, get("/", None), 3).unwrap();
+        let measured = clients.closed(Duration::from_millis(1)).unwrap();
+        assert!(measured.answers >= 3);
+        assert_eq!(measured.latencies.len(), measured.answers);
+        // Nothing is left on the way that the next round could take for its own.
+        let again = clients.closed(Duration::ZERO).unwrap();
+        assert_eq!(again.answers, 3);
+    }
+}
