@@ -11,7 +11,7 @@
 //!
 //! Three parts: a closed loop for the cost of a request; an open loop at a fixed rate for its latency; and
 //! two workers on two cores beside one on one. `--with-node` and `--with-fastapi` download packages and add
-//! terminus and FastAPI to the first; `--also PATH` adds another build of the service. About 5 minutes,
+//! terminus and FastAPI to the first; `--also PATH` adds another build of the service. About 6 minutes,
 //! once built.
 
 mod contenders;
