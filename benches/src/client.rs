@@ -100,15 +100,13 @@ impl Connection {
         Ok(Answer { status, head, body })
     }
 
-    /// Reads one answer that must be 200 and exactly as long as `buffer`, and looks no closer: for loads
-    /// where the client's own work must stay small.
-    pub fn same_answer(&mut self, buffer: &mut [u8]) -> io::Result<()> {
-        self.stream.read_exact(buffer)?;
-        if buffer.starts_with(b"HTTP/1.1 200 ") && buffer.ends_with(b"}") {
-            Ok(())
-        } else {
-            Err(invalid("an answer differs from the first one"))
+    /// The socket, once everything is answered, to be waited for together with others.
+    pub fn into_nonblocking(self) -> io::Result<TcpStream> {
+        if !self.unread.is_empty() {
+            return Err(invalid("more came than was asked for"));
         }
+        self.stream.set_nonblocking(true)?;
+        Ok(self.stream)
     }
 
     /// Sends and reads.
@@ -138,6 +136,18 @@ pub fn get(path: &str, key: Option<&str>) -> Vec<u8> {
     .into()
 }
 
+/// Whether `answer`, as long as all others, is 200 with JSON; looks no closer, as the client's own work must stay small.
+///
+/// # Errors
+/// When it is not.
+pub fn is_same(answer: &[u8]) -> io::Result<()> {
+    if answer.starts_with(b"HTTP/1.1 200 ") && answer.ends_with(b"}") {
+        Ok(())
+    } else {
+        Err(invalid("an answer differs from the first one"))
+    }
+}
+
 fn invalid(what: &str) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, what)
 }
@@ -156,5 +166,12 @@ mod tests {
         assert!(!good(503, r#"{"status":"degraded"}"#));
         assert!(!good(200, "<html>"));
         assert!(!good(200, ""));
+    }
+
+    #[test]
+    fn the_short_look_is_at_both_ends() {
+        assert!(is_same(b"HTTP/1.1 200 OK\r\n\r\n{}").is_ok());
+        assert!(is_same(b"HTTP/1.1 503 Service Unavailable\r\n\r\n{}").is_err());
+        assert!(is_same(b"HTTP/1.1 200 OK\r\n\r\n{\"status\":").is_err());
     }
 }

@@ -11,6 +11,11 @@ impl Sample {
         Sample(values)
     }
 
+    /// The ratios of values that were measured next to each other: neighbours in time have met the same machine.
+    pub fn paired(ours: &[f64], theirs: &[f64]) -> Self {
+        Sample::new(ours.iter().zip(theirs).map(|(a, b)| a / b).collect())
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -42,6 +47,21 @@ impl Sample {
             self.quantile(750)
         )
     }
+
+    /// Whether both quartiles lie within `share` of the median: 0.03 is ± 3 %.
+    pub fn is_steady(&self, share: f64) -> bool {
+        let (median, room) = (self.median(), self.median() * share);
+        self.quantile(250) >= median - room && self.quantile(750) <= median + room
+    }
+}
+
+/// A count as a number to divide by or to print.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of requests, calls and bytes are far below 2^52"
+)]
+pub fn count(count: u64) -> f64 {
+    count as f64
 }
 
 #[cfg(test)]
@@ -57,5 +77,19 @@ mod tests {
             ["0", "50", "99", "100"]
         );
         assert_eq!(sample.spread(1), "50.0 (25.0 to 75.0)");
+    }
+
+    #[test]
+    fn steady_is_by_the_quartiles() {
+        let steady = |values: [f64; 5]| Sample::new(values.into()).is_steady(0.03);
+        assert!(steady([1.0, 97.1, 100.0, 102.9, 500.0]));
+        assert!(!steady([90.0, 96.9, 100.0, 101.0, 102.0]));
+        assert!(!steady([90.0, 99.0, 100.0, 103.1, 104.0]));
+    }
+
+    #[test]
+    fn ratios_are_of_neighbours() {
+        let sample = Sample::paired(&[2.0, 30.0, 9.0], &[1.0, 10.0, 3.0]);
+        assert_eq!(sample.spread(0), "3 (3 to 3)");
     }
 }

@@ -1,69 +1,51 @@
-//! What is measured, as a process of its own: built, started, asked for what it used, ended by its id.
+//! What is measured, as a process of its own: started, asked for what it used, ended by its id.
 
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
 use crate::client::{Answer, Connection, get};
+use crate::cores::{CLIENT_CORE, run_here_on};
 
-/// Longest wait for a process to answer.
-const START_LIMIT: Duration = Duration::from_secs(20);
+/// Longest wait for a process to answer, and to end.
+const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Where servers run.
-pub const SERVER_CORE: usize = 0;
-/// Where the benchmark and its stand-ins run.
-pub const CLIENT_CORE: usize = 1;
-
-/// The repository.
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// Builds a binary as it is shipped, without anything that tests need, and tells where it is.
-pub fn build(manifest: &str, name: &str) -> io::Result<PathBuf> {
-    let manifest = root().join(manifest);
-    let target = manifest.with_file_name("target");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--release", "--locked", "--package", name])
-        .arg("--manifest-path")
-        .arg(&manifest)
-        .arg("--target-dir")
-        .arg(&target)
-        .status()?;
-    if !status.success() {
-        return Err(io::Error::other(format!("{name} cannot be built")));
-    }
-    Ok(target.join("release").join(name))
-}
-
-/// The service.
-pub fn build_service() -> io::Result<PathBuf> {
-    build("Cargo.toml", "infra-health")
-}
-
-/// A running process that serves HTTP on loopback. Killed when dropped.
+/// A running process that serves HTTP on loopback. Ended when dropped.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
     address: SocketAddr,
     /// From the start of the process to its first answer.
     pub started_in: Duration,
+    /// Goes after the process.
+    needs: Option<TempDir>,
 }
 
 impl Process {
-    /// Starts `command` without its output and waits until it answers `GET /livez`.
-    pub fn start(mut command: Command, address: SocketAddr) -> io::Result<Self> {
+    /// Starts `command` on `cores`, without its output, and waits until it answers `GET /livez`; the calling thread
+    /// goes on where clients run.
+    pub fn start(mut command: Command, address: SocketAddr, cores: &[usize]) -> io::Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::null());
+        run_here_on(cores)?;
         let begin = Instant::now();
+        let child = command.spawn();
+        run_here_on(&[CLIENT_CORE])?;
+        let child = child.map_err(|error| {
+            let program = command.get_program().display();
+            io::Error::new(error.kind(), format!("{program}: {error}"))
+        })?;
         let mut process = Process {
-            child: command.spawn()?,
+            child,
             address,
             started_in: Duration::ZERO,
+            needs: None,
         };
         let request = get("/livez", None);
         loop {
@@ -75,11 +57,18 @@ impl Process {
             if let Some(status) = process.child.try_wait()? {
                 return Err(io::Error::other(format!("ended early: {status}")));
             }
-            if begin.elapsed() > START_LIMIT {
+            if begin.elapsed() > PATIENCE {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             sleep(Duration::from_micros(100));
         }
+    }
+
+    /// The same with a directory that it needs for as long as it runs.
+    #[must_use]
+    pub fn with(mut self, directory: TempDir) -> Self {
+        self.needs = Some(directory);
+        self
     }
 
     /// Where it listens.
@@ -87,9 +76,14 @@ impl Process {
         self.address
     }
 
+    /// Its id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks `path` until the answer is what `wanted` says.
     pub fn wait_until(&self, path: &str, wanted: impl Fn(&Answer) -> bool) -> io::Result<Answer> {
-        let deadline = Instant::now() + START_LIMIT;
+        let deadline = Instant::now() + PATIENCE;
         let request = get(path, None);
         let mut connection = Connection::open(self.address)?;
         loop {
@@ -104,37 +98,87 @@ impl Process {
         }
     }
 
-    /// CPU time of all its threads so far.
+    /// CPU time of all threads so far, its children's included.
     pub fn cpu(&self) -> io::Result<Duration> {
         self.scheduled(0)
     }
 
-    /// Time so far that its threads were ready to run and had no core.
+    /// Time so far that threads were ready to run and had no core.
     pub fn without_core(&self) -> io::Result<Duration> {
         self.scheduled(1)
     }
 
     fn scheduled(&self, field: usize) -> io::Result<Duration> {
         let mut sum = Duration::ZERO;
-        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            sum += schedstat(&task?.path(), field)?;
+        for id in self.ids()? {
+            for task in fs::read_dir(format!("/proc/{id}/task"))? {
+                sum += schedstat(&task?.path(), field)?;
+            }
         }
         Ok(sum)
     }
 
-    /// A line of `/proc/PID/status`, such as `VmRSS`.
-    pub fn status(&self, name: &str) -> io::Result<String> {
-        let text = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = text.lines().find_map(|line| line.strip_prefix(name));
-        let value = line.and_then(|rest| rest.strip_prefix(':'));
-        value
-            .map(|value| value.trim().to_owned())
-            .ok_or_else(|| io::ErrorKind::InvalidData.into())
+    /// Resident memory in kB, its children's included (what they share counts twice).
+    pub fn resident(&self) -> io::Result<u64> {
+        self.sum("VmRSS")
+    }
+
+    /// The part of it that is no file's: heap and stacks.
+    pub fn resident_anonymous(&self) -> io::Result<u64> {
+        self.sum("RssAnon")
+    }
+
+    /// How many threads it has, its children's included.
+    pub fn threads(&self) -> io::Result<u64> {
+        self.sum("Threads")
+    }
+
+    /// The sum of a line of `/proc/PID/status`.
+    fn sum(&self, name: &str) -> io::Result<u64> {
+        let mut sum = 0;
+        for id in self.ids()? {
+            let text = fs::read_to_string(format!("/proc/{id}/status"))?;
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            let word = line.and_then(|rest| rest.strip_prefix(':'));
+            let word = word.and_then(|rest| rest.split_whitespace().next());
+            let value = word.and_then(|word| word.parse::<u64>().ok());
+            sum += value.ok_or(io::ErrorKind::InvalidData)?;
+        }
+        Ok(sum)
+    }
+
+    /// The process and its children. Grandchildren are nobody's here.
+    fn ids(&self) -> io::Result<Vec<u32>> {
+        let id = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+        let children = children
+            .split_whitespace()
+            .filter_map(|word| word.parse().ok());
+        Ok([id].into_iter().chain(children).collect())
+    }
+
+    /// Asks it to end and waits; `false` when it does not.
+    fn terminate(&mut self) -> bool {
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let asked = id.is_some_and(|id| kill_process(id, Signal::TERM).is_ok());
+        let deadline = Instant::now() + PATIENCE;
+        while asked && Instant::now() < deadline {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return true;
+            }
+            sleep(Duration::from_millis(1));
+        }
+        false
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // Who has children has to end them itself.
+        let has_children = self.ids().is_ok_and(|ids| ids.len() > 1);
+        if has_children && self.terminate() {
+            return;
+        }
         // By the id of this very child; an error means that it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -159,26 +203,6 @@ fn schedstat(thread: &Path, field: usize) -> io::Result<Duration> {
 /// An address of loopback that was free a moment ago.
 pub fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind(("127.0.0.1", 0))?.local_addr()
-}
-
-/// This process, and what it starts from now on, on one core.
-pub fn run_here_on(core: usize) -> io::Result<()> {
-    let status = Command::new("taskset")
-        .args(["-cp", &core.to_string(), &std::process::id().to_string()])
-        .stdout(Stdio::null())
-        .status()?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(io::Error::other("this needs a second core"))
-    }
-}
-
-/// `program` on one core.
-pub fn pinned(core: usize, program: &Path) -> Command {
-    let mut command = Command::new("taskset");
-    command.arg("-c").arg(core.to_string()).arg(program);
-    command
 }
 
 /// The machine's load averages, for the heading of a table.

@@ -51,6 +51,11 @@ impl Upstreams {
         self.runpod.calls() + self.r2.calls()
     }
 
+    /// How many connections both have had.
+    pub fn connections(&self) -> usize {
+        self.runpod.connections() + self.r2.connections()
+    }
+
     /// Gives `command` an environment with these upstreams, one key, and a limit that no benchmark reaches;
     /// everything else stays at its default.
     pub fn configure(&self, command: &mut Command, listen: SocketAddr) {

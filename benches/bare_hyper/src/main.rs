@@ -1,7 +1,7 @@
 //! Yardstick: hyper on one thread, answering every request with the bytes of a healthy `GET /health`.
 //!
 //! No routes, no limits, no log. What the service needs beyond this is the price of everything else.
-//! `cargo run --release --manifest-path benches/bare_hyper/Cargo.toml -- 127.0.0.1:9090`
+//! `cargo run --release --manifest-path benches/bare_hyper/Cargo.toml -- 127.0.0.1:9090 [BODY]`
 
 use std::convert::Infallible;
 use std::io;
@@ -28,23 +28,26 @@ const HEADERS: [(HeaderName, &str); 4] = [
 ];
 
 fn main() -> io::Result<()> {
-    let address = std::env::args()
-        .nth(1)
+    let mut arguments = std::env::args().skip(1);
+    let address = arguments
+        .next()
         .unwrap_or_else(|| "127.0.0.1:9090".to_owned());
+    // A constant for as long as the process runs.
+    let body = arguments.next().map_or(BODY, |body| body.leak());
     tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()?
-        .block_on(run(&address))
+        .block_on(run(&address, body))
 }
 
-async fn run(address: &str) -> io::Result<()> {
+async fn run(address: &str, body: &'static str) -> io::Result<()> {
     let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
         tokio::spawn(async move {
-            let service = service_fn(|_| async { Ok::<_, Infallible>(answer()) });
+            let service = service_fn(|_| async { Ok::<_, Infallible>(answer(body)) });
             let mut builder = http1::Builder::new();
             builder.header_read_timeout(None);
             // A client that goes away is no matter here.
@@ -55,8 +58,8 @@ async fn run(address: &str) -> io::Result<()> {
     }
 }
 
-fn answer() -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from_static(BODY.as_bytes())));
+fn answer(body: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
     *response.headers_mut() = HEADERS
         .map(|(name, value)| (name, HeaderValue::from_static(value)))
         .into_iter()

@@ -1,38 +1,60 @@
-//! Whether `/health` feels what its upstreams do: healthy ones, one hung and one dripping, both resetting.
+//! Whether `/health` feels what its upstreams do: healthy ones, both hung, both dripping, both resetting.
 //!
 //! ```sh
-//! cargo run --release --manifest-path benches/Cargo.toml --bin upstream_trouble
+//! cargo run --release --locked --manifest-path benches/Cargo.toml --bin upstream_trouble
+//! cargo run --release --locked --manifest-path benches/Cargo.toml --bin upstream_trouble -- --brief
 //! ```
 //!
-//! Linux with `taskset`, two cores: the services run on core 0, client and upstreams on core 1, because a round trip
+//! Linux, two cores: the services run on core 0, client and upstreams on core 1, because a round trip
 //! takes several times as long between cores as on one, and the kernel would choose anew each time.
 //!
-//! Builds the release binary and starts it three times, once a kind of upstream, with checks every second instead of
-//! every 30. Each round first leaves all alone and counts upstream calls, then asks each of them in turn, over one
-//! keep-alive connection and as fast as it answers, and counts again; each round begins with another one. The
+//! Builds the release binary and starts it four times, once a kind of upstream, with checks every second instead of
+//! every 30. Each round first leaves all alone and counts upstream calls. Then it asks each of them in turn, over one
+//! keep-alive connection and as fast as it answers, and counts again; and then over 64 connections, so that the service
+//! has never nothing to do, for the count alone. Each round begins with another one. The
 //! healthy one shows the machine's own noise. So do the last two columns: what all requests over 1 ms took together,
 //! and how long client and service were ready to run without a core, as the scheduler counts it. Nothing about
-//! time is asserted, that is for the reader; it fails when an answer is not 200 with JSON. About 3 minutes, once built.
+//! time is asserted, that is for the reader; it fails when an answer is not 200 with JSON. About 6 minutes, once built.
 
 use std::io;
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use clap::Parser;
+use infra_health_benches::arguments::Common;
 use infra_health_benches::client::{Connection, get};
+use infra_health_benches::cores::{CLIENT_CORE, SERVER_CORE, run_here_on};
 use infra_health_benches::fixture::Reply;
-use infra_health_benches::numbers::Sample;
-use infra_health_benches::process::{
-    CLIENT_CORE, Process, SERVER_CORE, build_service, free_address, load_average, pinned,
-    run_here_on, without_core_here,
-};
+use infra_health_benches::load::Clients;
+use infra_health_benches::numbers::{Sample, count};
+use infra_health_benches::process::{Process, load_average, without_core_here};
+use infra_health_benches::servers::service;
 use infra_health_benches::upstreams::{KEY, Upstreams, fit_endpoint, listing};
 use tokio::runtime::Runtime;
 
-/// A multiple of the cases, so that each begins as many rounds.
-const ROUNDS: usize = 6;
-/// Of each part of a round: several runs of each check, every one of which meets its timeout.
-const PART: Duration = Duration::from_secs(8);
-const FEWEST: usize = 1_000;
+/// How long it takes.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    /// A multiple of the cases, so that each begins as many rounds.
+    rounds: usize,
+    /// Of each part of a round: several runs of each check, every one of which meets its timeout.
+    part: Duration,
+    fewest: usize,
+}
+
+const FULL: Extent = Extent {
+    rounds: 8,
+    part: Duration::from_secs(5),
+    fewest: 1_000,
+};
+const BRIEF: Extent = Extent {
+    rounds: 1,
+    part: Duration::from_secs(1),
+    fewest: 100,
+};
+/// Connections that leave the service nothing to wait for.
+const MANY: usize = 64;
 /// Bounds the memory of a run on a very fast machine.
 const MOST: usize = 1_000_000;
 const PACE: [(&str, &str); 4] = [
@@ -50,6 +72,7 @@ struct Case {
     load: Load,
     idle: Calls,
     loaded: Calls,
+    full: Calls,
 }
 
 /// What requests met.
@@ -64,19 +87,18 @@ struct Load {
 /// Upstream calls within some time.
 #[derive(Default)]
 struct Calls {
-    count: usize,
+    count: u64,
     during: Duration,
 }
 
 impl Calls {
     fn add(&mut self, count: usize, during: Duration) {
-        self.count += count;
+        self.count += count as u64;
         self.during += during;
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "counts of calls are small")]
     fn a_minute(&self) -> f64 {
-        self.count as f64 * 60.0 / self.during.as_secs_f64()
+        count(self.count) * 60.0 / self.during.as_secs_f64()
     }
 }
 
@@ -84,14 +106,10 @@ impl Case {
     fn start(
         name: &'static str,
         upstreams: Upstreams,
-        binary: &std::path::Path,
+        binary: &Path,
         status: &str,
     ) -> io::Result<Self> {
-        let address = free_address()?;
-        let mut command = pinned(SERVER_CORE, binary);
-        upstreams.configure(&mut command, address);
-        command.envs(PACE);
-        let service = Process::start(command, address)?;
+        let service = service(binary, &upstreams, &[SERVER_CORE], &PACE)?;
         // The first round has ended and has found what it must find.
         service.wait_until("/readyz", |answer| answer.status == 200)?;
         let wanted = format!(r#"{{"status":"{status}""#);
@@ -105,17 +123,20 @@ impl Case {
             load: Load::default(),
             idle: Calls::default(),
             loaded: Calls::default(),
+            full: Calls::default(),
         })
     }
 
-    /// One part of a round under load.
-    fn load(&mut self) -> io::Result<Load> {
+    /// One part of a round over one connection.
+    fn load(&mut self, extent: Extent) -> io::Result<Load> {
         let request = get("/health", Some(KEY));
         let mut connection = Connection::open(self.service.address())?;
         let mut latencies = Vec::with_capacity(MOST);
         let (begin, before) = (Instant::now(), self.upstreams.calls());
         let waited = self.without_core()?;
-        while (begin.elapsed() < PART && latencies.len() < MOST) || latencies.len() < FEWEST {
+        while (begin.elapsed() < extent.part && latencies.len() < MOST)
+            || latencies.len() < extent.fewest
+        {
             let asked = Instant::now();
             let answer = connection.ask(&request)?;
             latencies.push(asked.elapsed().as_secs_f64() * 1e6);
@@ -129,14 +150,34 @@ impl Case {
         })
     }
 
+    /// One part of a round over many connections.
+    fn load_fully(&mut self, extent: Extent) -> io::Result<()> {
+        let request = get("/health", Some(KEY));
+        let (mut clients, _) = Clients::open(self.service.address(), request, MANY)?;
+        let (begin, before) = (Instant::now(), self.upstreams.calls());
+        clients.closed(extent.part)?;
+        self.full
+            .add(self.upstreams.calls() - before, begin.elapsed());
+        Ok(())
+    }
+
     fn without_core(&self) -> io::Result<Duration> {
         Ok(without_core_here()? + self.service.without_core()?)
     }
 }
 
+#[derive(Debug, Parser)]
+#[command(about = "Whether /health feels what its upstreams do")]
+struct Arguments {
+    #[command(flatten)]
+    common: Common,
+}
+
 fn main() -> io::Result<()> {
-    let binary = build_service()?;
-    run_here_on(CLIENT_CORE)?;
+    let arguments = Arguments::parse();
+    let binary = arguments.common.service()?;
+    let extent = arguments.common.pick(FULL, BRIEF);
+    run_here_on(&[CLIENT_CORE])?;
     let runtime = Runtime::new()?;
     let case = |name, runpod: Reply, r2: Reply, status| {
         let upstreams = Upstreams::start(&runtime, runpod, r2)?;
@@ -149,9 +190,10 @@ fn main() -> io::Result<()> {
             listing().into(),
             "healthy",
         )?,
+        case("both hung", Reply::Hang, Reply::Hang, "degraded")?,
         case(
-            "hung + dripping",
-            Reply::Hang,
+            "both dripping",
+            Reply::Drip(fit_endpoint()),
             Reply::Drip(listing()),
             "degraded",
         )?,
@@ -162,15 +204,16 @@ fn main() -> io::Result<()> {
         load_average()
     );
     print_heading();
-    for round in 0..ROUNDS {
-        rest(&mut cases);
+    for round in 0..extent.rounds {
+        rest(&mut cases, extent.part);
         for turn in 0..cases.len() {
             let at = (round + turn) % cases.len();
             let case = &mut cases[at];
-            let load = case.load()?;
+            let load = case.load(extent)?;
             case.load.latencies.extend(&load.latencies);
             case.load.without_core += load.without_core;
             print_row(case.name, load);
+            case.load_fully(extent)?;
         }
     }
     println!("\nall rounds");
@@ -179,15 +222,16 @@ fn main() -> io::Result<()> {
         print_row(case.name, std::mem::take(&mut case.load));
     }
     println!(
-        "\n{:<16} {:>26} {:>26}",
-        "upstream calls", "a minute, nobody asking", "a minute, under load"
+        "\n{:<16} {:>14} {:>16} {:>16}",
+        "calls a minute", "nobody asking", "1 connection", "64 connections"
     );
     for case in &cases {
         println!(
-            "{:<16} {:>26.0} {:>26.0}",
+            "{:<16} {:>14.0} {:>16.0} {:>16.0}",
             case.name,
             case.idle.a_minute(),
-            case.loaded.a_minute()
+            case.loaded.a_minute(),
+            case.full.a_minute()
         );
     }
     println!("load average {} at the end", load_average());
@@ -195,10 +239,10 @@ fn main() -> io::Result<()> {
 }
 
 /// One part of a round in which nobody asks anything.
-fn rest(cases: &mut [Case]) {
+fn rest(cases: &mut [Case], part: Duration) {
     let before: Vec<_> = cases.iter().map(|case| case.upstreams.calls()).collect();
     let begin = Instant::now();
-    sleep(PART);
+    sleep(part);
     for (case, before) in cases.iter_mut().zip(before) {
         case.idle
             .add(case.upstreams.calls() - before, begin.elapsed());

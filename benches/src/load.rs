@@ -1,0 +1,290 @@
+//! The load generator: one request under way a connection, many connections, one thread.
+//!
+//! *Closed loop*: each connection asks again as soon as it is answered, which keeps the server busy all the time. Its
+//! latencies are those of a queue as long as there are connections. *Open loop*: requests are due at a
+//! fixed rate whatever the server does, and a latency counts from when the request was due, not from when it could be
+//! sent: a stalled server cannot hide the requests that it kept from being sent.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::client::{Answer, Connection, is_same};
+use crate::numbers::count;
+
+/// No answer takes nearly as long.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What one round of load met.
+#[derive(Debug)]
+pub struct Measured {
+    /// How many answers.
+    pub answers: u64,
+    /// How long the round took.
+    pub took: Duration,
+    /// Of each request, in nanoseconds.
+    latencies: Histogram<u64>,
+    /// By how much the generator itself was late to send, in nanoseconds; open loop only.
+    late: Histogram<u64>,
+}
+
+impl Measured {
+    fn new() -> io::Result<Self> {
+        let histogram = || {
+            // To 0.1 % up to a minute.
+            Histogram::new_with_bounds(1, 60_000_000_000, 3).map_err(io::Error::other)
+        };
+        Ok(Measured {
+            answers: 0,
+            took: Duration::ZERO,
+            latencies: histogram()?,
+            late: histogram()?,
+        })
+    }
+
+    /// Answers a second.
+    pub fn per_second(&self) -> f64 {
+        count(self.answers) / self.took.as_secs_f64()
+    }
+
+    /// A quantile of the latencies in microseconds; 0.99 is p99.
+    pub fn latency(&self, quantile: f64) -> f64 {
+        count(self.latencies.value_at_quantile(quantile)) / 1e3
+    }
+
+    /// The same of the generator's own delay.
+    pub fn late(&self, quantile: f64) -> f64 {
+        count(self.late.value_at_quantile(quantile)) / 1e3
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Connections that all send the same request and get answers of the same size.
+#[derive(Debug)]
+pub struct Clients {
+    poll: Poll,
+    events: Events,
+    request: Vec<u8>,
+    connections: Vec<Client>,
+}
+
+#[derive(Debug)]
+struct Client {
+    stream: TcpStream,
+    /// Room for one answer; every answer has the same size.
+    answer: Vec<u8>,
+    have: usize,
+    /// When its request was due.
+    since: Instant,
+}
+
+impl Client {
+    fn send(&mut self, request: &[u8], since: Instant) -> io::Result<()> {
+        self.since = since;
+        self.have = 0;
+        // Nothing else is on its way on this connection: a request fits into the socket's buffer.
+        match self.stream.write(request)? {
+            sent if sent == request.len() => Ok(()),
+            _ => Err(ErrorKind::WriteZero.into()),
+        }
+    }
+
+    /// Reads what has come; whether the answer is complete.
+    fn read(&mut self) -> io::Result<bool> {
+        while self.have < self.answer.len() {
+            match self.stream.read(&mut self.answer[self.have..]) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(more) => self.have += more,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        is_same(&self.answer)?;
+        Ok(true)
+    }
+}
+
+impl Clients {
+    /// Opens `number` connections to `address` and asks once over each; returns the first answer too.
+    ///
+    /// # Errors
+    /// When an answer is not 200 with JSON, or not as long as the others.
+    pub fn open(
+        address: SocketAddr,
+        request: Vec<u8>,
+        number: usize,
+    ) -> io::Result<(Self, Answer)> {
+        let poll = Poll::new()?;
+        let first = Connection::open(address)?.ask(&request)?;
+        first.must_be_good()?;
+        let mut connections = Vec::with_capacity(number);
+        for index in 0..number {
+            let mut connection = Connection::open(address)?;
+            if connection.ask(&request)?.size() != first.size() {
+                return Err(io::Error::other("answers differ in length"));
+            }
+            let mut stream = TcpStream::from_std(connection.into_nonblocking()?);
+            poll.registry()
+                .register(&mut stream, Token(index), Interest::READABLE)?;
+            connections.push(Client {
+                stream,
+                answer: vec![0; first.size()],
+                have: 0,
+                since: Instant::now(),
+            });
+        }
+        let clients = Clients {
+            poll,
+            events: Events::with_capacity(number),
+            request,
+            connections,
+        };
+        Ok((clients, first))
+    }
+
+    /// Closed loop for `lasting`; ends when every request is answered.
+    pub fn closed(&mut self, lasting: Duration) -> io::Result<Measured> {
+        let mut measured = Measured::new()?;
+        let begin = Instant::now();
+        for client in &mut self.connections {
+            client.send(&self.request, Instant::now())?;
+        }
+        let mut under_way = self.connections.len();
+        while under_way > 0 {
+            self.poll.poll(&mut self.events, Some(PATIENCE))?;
+            if self.events.is_empty() {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            for event in &self.events {
+                let client = &mut self.connections[event.token().0];
+                if !client.read()? {
+                    continue;
+                }
+                let now = Instant::now();
+                measured.answers += 1;
+                measured
+                    .latencies
+                    .saturating_record(nanos(now - client.since));
+                if now - begin < lasting {
+                    client.send(&self.request, now)?;
+                } else {
+                    under_way -= 1;
+                }
+            }
+        }
+        measured.took = begin.elapsed();
+        Ok(measured)
+    }
+
+    /// Open loop at `per_second` for `lasting`; ends when every request is answered. Keeps its core busy: a sleep
+    /// would be late.
+    pub fn at_rate(&mut self, per_second: u32, lasting: Duration) -> io::Result<Measured> {
+        let mut measured = Measured::new()?;
+        let begin = Instant::now();
+        let gap = Duration::from_secs(1) / per_second;
+        let mut free: VecDeque<usize> = (0..self.connections.len()).collect();
+        // Since when a connection is free: before that the server was late, not the generator.
+        let (mut due, mut last_answer, mut freed) = (begin, begin, begin);
+        loop {
+            let now = Instant::now();
+            while due <= now && due - begin < lasting {
+                let Some(index) = free.pop_front() else { break };
+                self.connections[index].send(&self.request, due)?;
+                measured.late.saturating_record(nanos(now - due.max(freed)));
+                due += gap;
+            }
+            if due - begin >= lasting && free.len() == self.connections.len() {
+                break;
+            }
+            self.poll.poll(&mut self.events, Some(Duration::ZERO))?;
+            for event in &self.events {
+                let index = event.token().0;
+                let client = &mut self.connections[index];
+                if client.read()? {
+                    last_answer = Instant::now();
+                    measured.answers += 1;
+                    measured
+                        .latencies
+                        .saturating_record(nanos(last_answer - client.since));
+                    if free.is_empty() {
+                        freed = last_answer;
+                    }
+                    free.push_back(index);
+                }
+            }
+            if free.len() < self.connections.len() && now - last_answer > PATIENCE {
+                return Err(ErrorKind::TimedOut.into());
+            }
+        }
+        measured.took = begin.elapsed();
+        Ok(measured)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+    use crate::client::get;
+
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+
+    /// Answers at once, but for the third request of the second connection, which waits for `stall`.
+    fn stalling(stall: Duration) -> SocketAddr {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for (connection, stream) in listener.incoming().flatten().enumerate() {
+                thread::spawn(move || serve(stream, connection, stall));
+            }
+        });
+        address
+    }
+
+    fn serve(mut stream: std::net::TcpStream, connection: usize, stall: Duration) {
+        let mut buffer = [0; 1024];
+        for request in 1.. {
+            if stream.read(&mut buffer).unwrap_or(0) == 0 {
+                return;
+            }
+            if (connection, request) == (1, 3) {
+                thread::sleep(stall);
+            }
+            stream.write_all(ANSWER).unwrap();
+        }
+    }
+
+    #[test]
+    fn requests_that_a_stall_held_up_count_from_when_they_were_due() {
+        let lasting = Duration::from_millis(100);
+        let address = stalling(lasting);
+        let (mut clients, first) = Clients::open(address, get("/", None), 1).unwrap();
+        assert_eq!(first.body, b"{}");
+        let measured = clients.at_rate(1_000, lasting).unwrap();
+        assert_eq!(measured.answers, 100);
+        // What was due i ms after the begin cannot be answered before 100 ms: all but the last 50 wait for 50 ms at least.
+        assert!(measured.latency(0.6) >= 50_000.0);
+    }
+
+    #[test]
+    fn a_closed_loop_ends_with_everything_answered() {
+        let address = stalling(Duration::ZERO);
+        let (mut clients, _) = Clients::open(address, get("/", None), 3).unwrap();
+        let measured = clients.closed(Duration::from_millis(1)).unwrap();
+        assert!(measured.answers >= 3);
+        assert_eq!(measured.latencies.len(), measured.answers);
+        // Nothing is left on the way that the next round could take for its own.
+        let again = clients.closed(Duration::ZERO).unwrap();
+        assert_eq!(again.answers, 3);
+    }
+}
