@@ -4,17 +4,18 @@
 CARGO_DENY := 0.20.2
 SCRIPTS := $(shell git ls-files | xargs grep -lE '^\#!.*(bash|/sh)$$')
 
-.PHONY: all ci fmt clippy doc test deny shell fetch tools install bench
+.PHONY: all ci fmt clippy doc test deny shell fetch tools install bench bench-brief
 .PHONY: proofs service metrics alerts dashboard haproxy nginx kubernetes systemd openapi page image
 
 all: fmt clippy doc test
 
 fmt: ## formatting
 	cargo fmt --all --check
+	cargo fmt --manifest-path benches/Cargo.toml --all --check
 
 clippy: ## lints, warnings are errors
 	cargo clippy --locked --all-targets -- -D warnings
-	cargo clippy --locked --manifest-path benches/Cargo.toml --workspace --all-targets -- -D warnings
+	cargo clippy $(MICRO) --workspace --all-targets -- -D warnings
 
 doc: ## documentation, broken links are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
@@ -67,9 +68,22 @@ page: service ## the status page in a real Chromium
 image: ## builds and proves the image without a registry; root, Debian
 	deploy/image/prove
 
-bench: ## benchmarks, a few minutes each (docs/performance.md); no part of ci
-	cargo run --release --locked --manifest-path benches/Cargo.toml --bin side_by_side
-	cargo run --release --locked --manifest-path benches/Cargo.toml --bin upstream_trouble
+BENCH := cargo run --release --locked --manifest-path benches/Cargo.toml --bin
+# One target directory with the service's own: most of what the benches need is built there.
+MICRO := --locked --manifest-path benches/Cargo.toml --target-dir target
+
+bench: ## benchmarks, a few minutes each, on an idle machine (docs/performance.md)
+	$(BENCH) side_by_side
+	$(BENCH) footprint
+	$(BENCH) upstream_trouble
+	cargo bench --locked --manifest-path benches/Cargo.toml --package infra-health-micro
+
+bench-brief: ## the same for some seconds, to see that they work
+	$(BENCH) side_by_side -- --brief
+	$(BENCH) footprint -- --brief
+	$(BENCH) upstream_trouble -- --brief
+	cargo test $(MICRO) --workspace
+	cargo run $(MICRO) --package infra-health-micro --bin allocations
 
 ci: ## everything
 	.ci/run

@@ -12,6 +12,7 @@ use infra_health::clock::Clock;
 use infra_health::config::Loaded;
 use infra_health::http::Front;
 use infra_health::peer::Peer;
+use infra_health::telemetry::LostLines;
 
 use crate::Error;
 
@@ -32,7 +33,7 @@ impl Answering {
     /// # Errors
     /// When they do not run within 10 s.
     pub fn start(loaded: Loaded) -> Result<Self, Error> {
-        let app = App::start(loaded, Clock::default())?;
+        let app = App::start(loaded, Clock::default(), LostLines::default())?;
         let answering = Answering {
             front: app.front(),
             peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000)).into(),
