@@ -210,6 +210,15 @@ impl Scope {
         }
     }
 
+    /// Whether requests for `endpoint` count against a rate limit. On `METRICS_ADDR` they do not: callers of the
+    /// main port who share Prometheus' address, as behind a NAT, would blind it in the very moment that matters.
+    pub fn limits(self, endpoint: &Endpoint) -> bool {
+        match self {
+            Scope::Everything | Scope::Probes => endpoint.limited,
+            Scope::Metrics => false,
+        }
+    }
+
     /// The endpoint at `path`.
     pub fn find(self, path: &str) -> Option<&'static Endpoint> {
         self.endpoints().find(|endpoint| endpoint.matches(path))
@@ -253,12 +262,14 @@ mod tests {
     }
 
     #[test]
-    fn the_metrics_listener_has_the_metrics_only_and_asks_for_no_key() {
+    fn the_metrics_listener_has_the_metrics_only_and_neither_asks_for_a_key_nor_limits() {
         let endpoints: Vec<_> = Scope::Metrics.endpoints().collect();
         assert_eq!(endpoints.len(), 1);
         assert_eq!(endpoints[0].path, "/metrics");
         let credentials = |scope: Scope| scope.credentials(endpoints[0]);
         assert_eq!(credentials(Scope::Everything), Credentials::Scraper);
         assert_eq!(credentials(Scope::Metrics), Credentials::Ignored);
+        let limits = |scope: Scope| scope.limits(endpoints[0]);
+        assert!(limits(Scope::Everything) && !limits(Scope::Metrics));
     }
 }

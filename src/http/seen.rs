@@ -53,8 +53,8 @@ impl Seen {
             credentials: endpoint
                 .filter(|_| matched)
                 .map_or(Credentials::Ignored, |endpoint| scope.credentials(endpoint)),
-            // Only the probes themselves are free; a flood of 404s or 405s is not, on no listener.
-            limited: endpoint.is_none_or(|endpoint| endpoint.limited || !matched),
+            // Only probes and scrapes themselves are free; a flood of 404s or 405s is not, on no listener.
+            limited: endpoint.is_none_or(|endpoint| scope.limits(endpoint) || !matched),
             has_body: !request.body().is_end_stream(),
             accepts: told.accepts,
         }

@@ -12,7 +12,7 @@ use infra_health::peer::Peer;
 use crate::support::caller::eventually;
 use crate::support::exposition::Page;
 use crate::support::service::Mode::{Fail, Hang, Pass};
-use crate::support::service::{KEY, Reply, Service};
+use crate::support::service::{KEY, Reply, Service, exchange};
 
 const DURATION: &str = "http_server_request_duration_seconds_count";
 
@@ -305,4 +305,26 @@ async fn refusals_are_counted_by_what_was_used_up() {
         [3.0_f64, 3.0, 3.0, 0.0].map(f64::to_bits)
     );
     assert_eq!(answered(&page, "/health", "GET", "429"), Some(9.0));
+}
+
+/// Callers who share Prometheus' address must not blind it.
+#[tokio::test]
+async fn scrapes_of_the_listener_of_their_own_are_never_limited() {
+    let service = Service::configured([Pass; 3], |with| {
+        with.limits.per_second = 1;
+        with.limits.burst = 2;
+    })
+    .settled()
+    .await;
+    while service.get("/health").await.status != 429 {}
+    let metrics = service.front.metrics_only();
+    let ask = async |line: &str| {
+        let request = format!("{line} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+        exchange(&metrics, service.peer, &request).await.status
+    };
+    for _ in 0..5 {
+        assert_eq!(ask("GET /metrics").await, 200);
+    }
+    // A flood of anything else is, as on every listener.
+    while ask("GET /nothing").await != 429 {}
 }
