@@ -2,9 +2,11 @@
 
 # Pinned, so that a new release of the tool breaks nobody's build unasked.
 CARGO_DENY := 0.20.2
-SCRIPTS := $(shell git ls-files | xargs grep -lE '^\#!.*(bash|/sh)$$')
+# By their first line, or their name.
+SHELL_SCRIPTS := $(shell git ls-files | xargs grep -lE '^\#!.*(bash|/sh)$$')
+PYTHON_SCRIPTS := $(shell git ls-files '*.py'; git ls-files | xargs grep -lE '^\#!.*python3$$')
 
-.PHONY: all ci fmt clippy doc test deny shell fetch tools install bench bench-brief
+.PHONY: all ci fmt clippy doc test deny scripts fetch tools install bench bench-brief
 .PHONY: proofs service metrics alerts dashboard haproxy nginx kubernetes systemd openapi page image
 
 all: fmt clippy doc test
@@ -26,15 +28,17 @@ test:
 deny: tools ## licences, bans and sources of dependencies (deny.toml)
 	cargo deny --locked check bans licenses sources
 
-shell: ## lints of the scripts (Debian's package shellcheck)
-	shellcheck $(SCRIPTS)
+scripts: ## lints of the scripts (Debian's packages shellcheck, pyflakes3)
+	shellcheck $(SHELL_SCRIPTS)
+	pyflakes3 $(sort $(PYTHON_SCRIPTS))
 
 proofs: metrics alerts dashboard haproxy nginx kubernetes systemd openapi page image ## each piece with the real program
 
-install: ## what the proofs need beyond Rust; root, Debian
+install: ## what the proofs need of Debian; root
 	.ci/install
 
-# The proofs run the service against the sandbox's stand-ins.
+# The proofs run the service against the sandbox's stand-ins. Each runs by itself, too, and installs what it pins
+# of PyPI and npm under target/ when it first does.
 service:
 	cargo build --locked --bin infra-health --example sandbox
 
@@ -56,7 +60,7 @@ nginx: service ## the same behind nginx
 kubernetes: service ## manifests against the published schemas; a kubelet's probes
 	deploy/kubernetes/prove
 
-systemd: service ## the unit, by systemd-analyze
+systemd: service ## the unit, by systemd-analyze and under a systemd of its own; root
 	deploy/systemd/prove
 
 openapi: service ## a validator, and schemathesis against the running service

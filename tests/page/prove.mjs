@@ -60,5 +60,5 @@ for (const [name, run] of chosen) {
     endAll();
   }
 }
-console.log(failed === 0 ? `${chosen.length} cases of the status page hold` : `${failed} of ${chosen.length} cases failed`);
+if (failed > 0) console.log(`-- ${failed} of ${chosen.length} cases failed`);
 process.exit(failed === 0 ? 0 : 1);

@@ -11,7 +11,8 @@ const running = new Set();
 
 /// Starts a program; resolves with what `found` finds in its output.
 async function start(program, env, found) {
-  const child = spawn(path.join(process.env.TARGET, program), [], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const { TMPDIR } = process.env;
+  const child = spawn(path.join(process.env.TARGET, program), [], { env: { TMPDIR, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   running.add(child);
   const ended = once(child, 'exit').then(([code, signal]) => {
     running.delete(child);
