@@ -46,7 +46,27 @@ pub enum Code {
     NotReady,
 }
 
+const CODES: usize = Code::NotReady as usize + 1;
+
 impl Code {
+    /// Each of them.
+    pub const ALL: [Code; CODES] = [
+        Code::InvalidRequest,
+        Code::MissingApiKey,
+        Code::InvalidApiKey,
+        Code::NotFound,
+        Code::CheckNotFound,
+        Code::MethodNotAllowed,
+        Code::Timeout,
+        Code::PayloadTooLarge,
+        Code::UnsupportedMediaType,
+        Code::RateLimited,
+        Code::InternalError,
+        Code::Degraded,
+        Code::CheckFailed,
+        Code::NotReady,
+    ];
+
     /// As it stands in the body.
     pub const fn as_str(self) -> &'static str {
         match self {

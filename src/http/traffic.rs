@@ -13,23 +13,19 @@ use crate::histogram::SharedHistogram;
 use crate::metrics::families::{HTTP_DURATION, HTTP_IN_FLIGHT, HTTP_LIMITED};
 use crate::sample::Sample;
 
-/// The statuses that this service answers with; any other is counted as `_OTHER`.
-static STATUSES: [StatusCode; 16] = [
+/// The statuses that this service answers with: success, and those of [`Code`](super::error::Code), the
+/// frequent ones first. Any other is counted as `_OTHER`.
+static STATUSES: [StatusCode; 11] = [
     StatusCode::OK,
-    StatusCode::ACCEPTED,
-    StatusCode::NO_CONTENT,
-    StatusCode::NOT_MODIFIED,
-    StatusCode::BAD_REQUEST,
+    StatusCode::SERVICE_UNAVAILABLE,
     StatusCode::UNAUTHORIZED,
-    StatusCode::FORBIDDEN,
     StatusCode::NOT_FOUND,
+    StatusCode::TOO_MANY_REQUESTS,
+    StatusCode::BAD_REQUEST,
     StatusCode::METHOD_NOT_ALLOWED,
-    StatusCode::NOT_ACCEPTABLE,
     StatusCode::REQUEST_TIMEOUT,
     StatusCode::PAYLOAD_TOO_LARGE,
     StatusCode::UNSUPPORTED_MEDIA_TYPE,
-    StatusCode::TOO_MANY_REQUESTS,
-    StatusCode::SERVICE_UNAVAILABLE,
     StatusCode::INTERNAL_SERVER_ERROR,
 ];
 
@@ -153,6 +149,7 @@ impl Drop for InFlight<'_> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::error::Code;
     use super::*;
 
     #[test]
@@ -163,6 +160,14 @@ mod tests {
             assert_eq!(path(endpoint.route as usize), endpoint.path);
         }
         assert_eq!(path(ENDPOINTS.len()), "");
+    }
+
+    #[test]
+    fn statuses_are_success_and_those_of_the_errors() {
+        let errors = Code::ALL.map(Code::status);
+        let sent: BTreeSet<_> = errors.into_iter().chain([StatusCode::OK]).collect();
+        assert_eq!(STATUSES.into_iter().collect::<BTreeSet<_>>(), sent);
+        assert_eq!(STATUSES.len(), sent.len(), "each once");
     }
 
     #[test]

@@ -63,13 +63,14 @@ impl Notifier {
     ///
     /// No upstream is waited for: what does not answer must not fail the start, and `/readyz` has its own say.
     pub async fn run(mut self, mut source: Source) {
-        self.send("READY=1\n");
         let drain = source.drain.clone();
         let mut stop = pin!(drain.reached(Stage::Draining));
         let mut ping = self.watchdog.map(|limit| ticks(limit / 2));
         let mut look = ticks(LOOK);
-        let mut draining = false;
+        let (mut ready, mut draining) = (false, false);
         loop {
+            // At boot systemd may be busy with its queue full; without this it would take the start for failed.
+            ready = ready || self.send("READY=1\n");
             self.tell(source.status(draining, Instant::now()));
             tokio::select! {
                 () = &mut stop, if !draining => {
@@ -92,19 +93,20 @@ impl Notifier {
     }
 
     fn tell(&mut self, status: String) {
-        if status != self.status {
-            self.send(&format!("STATUS={status}\n"));
+        if status != self.status && self.send(&format!("STATUS={status}\n")) {
             self.status = status;
         }
     }
 
-    /// What cannot be sent is lost: nothing waits for systemd.
-    fn send(&mut self, message: &str) {
-        if let Err(error) = self.socket.send(message)
+    /// Whether it was sent: nothing waits for systemd.
+    fn send(&mut self, message: &str) -> bool {
+        let sent = self.socket.send(message);
+        if let Err(error) = &sent
             && !std::mem::replace(&mut self.failed, true)
         {
             tracing::warn!(%error, "systemd cannot be told");
         }
+        sent.is_ok()
     }
 }
 

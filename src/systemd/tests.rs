@@ -134,6 +134,33 @@ async fn without_a_watchdog_there_are_no_pings() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_full_queue_refused_is_told_again() {
+    let handle = ended_monitor().await;
+    let mut manager = Manager::new(None);
+    let (_shutdown, drain) = Shutdown::new();
+    let source = Source {
+        published: handle.published.clone(),
+        heartbeat: handle.heartbeat.clone(),
+        drain,
+        excluded: CheckSet::EMPTY,
+    };
+    let notifier = manager.notifier.take().unwrap();
+    while notifier.socket.send("FULL=1\n").is_ok() {}
+    let running = tokio::spawn(notifier.run(source));
+    tokio::time::sleep(3 * SECOND).await;
+    assert!(manager.told().iter().all(|line| line == "FULL=1\n"));
+    tokio::time::sleep(3 * SECOND).await;
+    assert_eq!(
+        manager.told(),
+        [
+            "READY=1\n",
+            "STATUS=starting: the first round of checks has not ended\n"
+        ]
+    );
+    running.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_status_names_what_fails_and_counts() {
     let clock = Clock::default();
     let start = clock.now();

@@ -142,3 +142,31 @@ fn rules_dashboard_and_runbook_name_metrics_that_exist() {
     assert!(count > 40, "the names are found");
     assert!(faults.is_empty(), "no such metric:\n{}", faults.join("\n"));
 }
+
+/// Those that prometheus-operator gives to every target of a `ServiceMonitor`.
+const LABELS_OF_TARGETS: &[&str] = &[
+    "container",
+    "endpoint",
+    "instance",
+    "job",
+    "namespace",
+    "pod",
+    "service",
+];
+
+/// Of two labels with one name Prometheus keeps the target's, and rules and dashboard look at the wrong one.
+#[test]
+fn on_kubernetes_no_label_of_a_target_takes_the_place_of_ours() {
+    let monitor = read("deploy/kubernetes/components/servicemonitor/servicemonitor.yaml");
+    let families = families();
+    let ours: BTreeSet<_> = families.iter().flat_map(|family| family.labels).collect();
+    let taken: Vec<_> = LABELS_OF_TARGETS
+        .iter()
+        .filter(|label| ours.contains(label))
+        .collect();
+    assert_eq!(taken, [&"endpoint"], "the RunPod families have it");
+    for label in taken {
+        let dropped = format!("- action: labeldrop\n          regex: {label}\n");
+        assert!(monitor.contains(&dropped), "{label}");
+    }
+}

@@ -119,3 +119,94 @@ where
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::time::sleep;
+
+    use super::super::dns::Resolver;
+    use super::super::{Client, builder};
+    use super::*;
+    use crate::calls::Calls;
+
+    const SLOW: Duration = Duration::from_millis(100);
+
+    #[tokio::test(start_paused = true)]
+    async fn connecting_is_measured_to_its_end_and_only_if_it_ends_well() {
+        let slow = tower::service_fn(async |opens: bool| {
+            sleep(SLOW).await;
+            opens.then_some(()).ok_or("refused")
+        });
+        let connect = async |opens| {
+            let call = async { TimeConnect.layer(slow).call(opens).await };
+            timed(call).await.1
+        };
+        assert_eq!(connect(true).await.lasted(), SLOW);
+        assert_eq!(connect(false).await.phases().count(), 0);
+    }
+
+    /// The phases of a call of a host whose name is resolved slowly and whose answer is `answer`, and how
+    /// long the call took.
+    async fn call(answer: &'static str) -> (Vec<(Phase, Duration)>, Duration) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let upstream = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
+        let lookup = move |_| async move {
+            sleep(SLOW).await;
+            Ok(vec![address])
+        };
+        let calls = Calls::default();
+        let client = Client {
+            http: builder(None)
+                .dns_resolver(Resolver(lookup))
+                .build()
+                .unwrap(),
+            calls: calls.clone(),
+        };
+        let client = client.of("test");
+        let url = format!("http://host.test:{}/", address.port());
+        let began = Instant::now();
+        let get = client.get(
+            "read",
+            url.parse().unwrap(),
+            HeaderMap::new(),
+            Duration::from_secs(10),
+        );
+        get.await.unwrap();
+        let took = began.elapsed();
+        upstream.await.unwrap();
+        let phases = calls.phases().into_iter();
+        let phases = phases.map(|(_, phase, total)| (phase, total.sum));
+        (phases.collect(), took)
+    }
+
+    #[tokio::test]
+    async fn the_phases_of_a_call_follow_each_other() {
+        let (phases, took) = call("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+        let [
+            (Phase::Dns, dns),
+            (Phase::Connect, connect),
+            (Phase::Wait, wait),
+            (Phase::Body, body),
+        ] = phases[..]
+        else {
+            panic!("{phases:?}");
+        };
+        assert!(SLOW <= dns && dns <= connect, "{phases:?}");
+        assert!(connect + wait + body <= took, "{phases:?} of {took:?}");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_no_phase() {
+        let (phases, _) = call("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok").await;
+        let phases: Vec<_> = phases.into_iter().map(|(phase, _)| phase).collect();
+        assert_eq!(phases, [Phase::Dns, Phase::Connect, Phase::Wait]);
+    }
+}
