@@ -98,11 +98,10 @@ impl Shared {
             () = gone.wait() => (self.published(), Vec::new()),
         };
         let options = Options {
-            form: Form::Json,
             details: self.policy.details != Details::Never,
             version: caller.authorized,
             fresh: Some(fresh),
-            ..self.plain(caller)
+            ..self.options.clone()
         };
         self.health_of(&published, &options, Instant::now())
     }

@@ -54,6 +54,13 @@ async fn degraded_is_503_only_where_configured_and_never_for_another_instances_c
         let other = ("x-infra-health-probe", "yes");
         assert_eq!(service.ask("GET", path, &[other]).await.status, 503);
     }
+    // It is about what instances ask of each other, and that is no refresh.
+    let headers = [("x-infra-health-probe", "1"), ("x-api-key", KEY)];
+    let refreshed = service.ask("POST", "/health/refresh", &headers).await;
+    assert_eq!(
+        (refreshed.status, refreshed.error_code().as_str()),
+        (503, "degraded")
+    );
 }
 
 #[tokio::test]

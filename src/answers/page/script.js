@@ -72,6 +72,11 @@
     $('unlocked').hidden = !is;
     if (is && focused) $('forget').focus();
   };
+  // At once, for whoever gets up from a screen that others see; the next answer may take its time.
+  const conceal = () => {
+    for (const told of document.querySelectorAll('main .more, main .version')) told.remove();
+    main().dataset.details = 'false';
+  };
   const tell = (message) => { if ($('told')) put($('told'), message); };
 
   const messageOf = async (response) => {
@@ -102,6 +107,7 @@
     if (!isCurrent()) return 0;
     if (response.status === 401 && sent) {
       key = '';
+      conceal();
       unlocked(false);
       tell(`The service refuses the key: ${message}.`);
       return 0;
@@ -141,6 +147,7 @@
   });
   $('forget')?.addEventListener('click', () => {
     key = '';
+    conceal();
     unlocked(false);
     tell('');
     $('key').focus();
