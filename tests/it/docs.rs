@@ -309,6 +309,12 @@ fn the_transcripts_show_whole_answers() {
     for kind in kinds {
         assert!(text.contains(kind), "no transcript of {kind}");
     }
+    let exists: Vec<_> = ENDPOINTS
+        .iter()
+        .map(|endpoint| format!("{} {}", endpoint.methods.allow(), endpoint.path))
+        .collect();
+    let exists = format!("there are {}\"", exists.join("; "));
+    assert!(text.contains(&exists), "the 404 names what exists");
 }
 
 #[test]
