@@ -5,7 +5,8 @@ use std::sync::Arc;
 use http::StatusCode;
 use tokio::time::{Instant, timeout_at};
 
-use super::error::{ApiError, Code, Reply};
+use super::code::Code;
+use super::error::{ApiError, Reply};
 use super::query::HealthQuery;
 use super::shared::{Caller, Shared};
 use crate::answers::{Answer, Body, Form, Options, Published, check, health};
