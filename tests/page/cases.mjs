@@ -197,7 +197,7 @@ export const cases = {
     await view.untilState('healthy');
     await service.end();
     await view.until(() => !document.getElementById('lost').hidden);
-    assert.match(await view.text('#lost'), /^UNREACHABLE\s+Cannot reach the service since \d\d:\d\d:\d\d; what is below is \d+ s old\.$/);
+    assert.match(await view.text('#lost'), /^UNREACHABLE\s+Cannot reach the service since \d\d:\d\d:\d\d UTC; what is below is \d+ s old\.$/);
     assert.match(await view.page.title(), /^\? unreachable/);
     assert.equal(await view.text('#live'), 'not updated');
     const lastKnown = await view.page.locator('main h1').boundingBox();

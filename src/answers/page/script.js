@@ -60,7 +60,7 @@
       document.title = '? unreachable – infra-health';
       $('icon').href = $('lost').dataset.icon;
       const age = Object.assign(document.createElement('span'), { id: 'old-age' });
-      $('why').replaceChildren(`${why} since ${new Date(lostAt).toLocaleTimeString('en-GB')}; what is below is `, age, ' old.');
+      $('why').replaceChildren(`${why} since ${new Date(lostAt).toISOString().slice(11, 19)} UTC; what is below is `, age, ' old.');
       $('lost').hidden = false;
     }
   };
