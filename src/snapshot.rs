@@ -1,5 +1,7 @@
 //! One immutable picture of all checks, and what it says at a given moment. Pure.
 
+mod check_set;
+
 use std::sync::Arc;
 
 use time::OffsetDateTime;
@@ -12,6 +14,7 @@ use crate::reason::{Class, INTERMITTENT, MONITOR_STALLED, STALE, STARTING};
 use crate::registry::Info;
 use crate::state::{State, Verdict};
 
+pub use self::check_set::CheckSet;
 pub use crate::state::Status;
 
 /// The states of all checks at one moment.
@@ -30,47 +33,6 @@ pub struct Checked {
     pub state: Arc<State>,
     /// Its changes of status so far.
     pub history: Arc<History>,
-}
-
-/// A set of checks by position, for what an answer leaves out of the count.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CheckSet(u64);
-
-impl CheckSet {
-    /// The set without any.
-    pub const EMPTY: CheckSet = CheckSet(0);
-
-    /// Adds the check at `index`; the registry never holds more than 64.
-    #[must_use]
-    pub fn with(self, index: usize) -> Self {
-        CheckSet(
-            self.0
-                | 1_u64
-                    .checked_shl(u32::try_from(index).unwrap_or(64))
-                    .unwrap_or(0),
-        )
-    }
-
-    /// Both sets.
-    #[must_use]
-    pub fn union(self, other: CheckSet) -> Self {
-        CheckSet(self.0 | other.0)
-    }
-
-    /// Whether the check at `index` is in it.
-    pub fn contains(self, index: usize) -> bool {
-        self.with(index) == self
-    }
-
-    /// How many are in it.
-    pub fn len(self) -> usize {
-        self.0.count_ones() as usize
-    }
-
-    /// Whether none is in it.
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
 }
 
 /// The moment at which a snapshot is read.
@@ -226,16 +188,6 @@ impl Snapshot {
         Snapshot {
             checks: infos.iter().copied().map(Checked::starting).collect(),
         }
-    }
-
-    /// The position of the check of that name.
-    pub fn index_of(&self, name: &str) -> Option<usize> {
-        self.checks.iter().position(|check| check.info.name == name)
-    }
-
-    /// The names, in order.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.checks.iter().map(|check| check.info.name)
     }
 
     /// Folds the checks that are not `excluded`.

@@ -1,22 +1,24 @@
 //! The schemas of the answers, for documents: derived from the types that are rendered, and completed with
 //! what only the list of checks knows.
 
+mod per_check;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{
-    AdditionalProperties, AllOfBuilder, AnyOfBuilder, Array, ArrayBuilder, Object, ObjectBuilder,
-    RefBuilder, Schema, SchemaType, Type,
+    Array, ArrayBuilder, Object, ObjectBuilder, RefBuilder, Schema, Type,
 };
 use utoipa::openapi::{Ref, RefOr};
 
 use super::details::Detail;
 use super::health::HealthBody;
-use super::health_json::{self, Component, HealthJson};
+use super::health_json::{Component, HealthJson};
 use super::probes::{NotReadyBody, ReadyBody};
 use super::{ErrorBody, Fault};
 use crate::registry::Info;
+use per_check::{CHECKS, DETAILS, MEASUREMENTS};
 
 /// `/health`.
 pub const HEALTH: &str = "Health";
@@ -49,25 +51,6 @@ const REASON_CODE: &str = "ReasonCode";
 const ERROR_OBJECT: &str = "ErrorObject";
 const CHECK_DETAIL: &str = "CheckDetail";
 const COMPONENT: &str = "HealthJsonComponent";
-
-/// An object with one member a check: all of them, or one.
-struct PerCheck {
-    all: &'static str,
-    one: &'static str,
-}
-
-const CHECKS: PerCheck = PerCheck {
-    all: "Checks",
-    one: "OneCheck",
-};
-const DETAILS: PerCheck = PerCheck {
-    all: "CheckDetails",
-    one: "OneCheckDetails",
-};
-const MEASUREMENTS: PerCheck = PerCheck {
-    all: "Measurements",
-    one: "OneMeasurement",
-};
 
 pub(super) fn name() -> Ref {
     Ref::from_schema_name(CHECK_NAME)
@@ -128,7 +111,7 @@ pub fn all(infos: &[Info]) -> Schemas {
     }
     all.insert(CHECK_NAME.to_owned(), check_name(infos).into());
     all.insert(REASON_CODE.to_owned(), reason_code(infos).into());
-    per_check(&mut all, infos);
+    per_check::insert_all(&mut all, infos);
     variants(&mut all);
     all
 }
@@ -164,63 +147,6 @@ fn reason_code(infos: &[Info]) -> Object {
         ))
         .enum_values(Some(codes))
         .build()
-}
-
-/// The objects with one member a check.
-fn per_check(all: &mut Schemas, infos: &[Info]) {
-    let plain = |info: &Info| info.name.to_owned();
-    let boolean = RefOr::from(Object::with_type(Type::Boolean));
-    insert(all, &CHECKS, infos, plain, &boolean, |_| boolean.clone());
-    let detail = RefOr::from(Ref::from_schema_name(CHECK_DETAIL));
-    insert(all, &DETAILS, infos, plain, &detail, detail_of);
-    let measured = RefOr::from(
-        ArrayBuilder::new()
-            .items(Ref::from_schema_name(COMPONENT))
-            .min_items(Some(1))
-            .max_items(Some(1))
-            .build(),
-    );
-    let key = |info: &Info| health_json::key(info.name);
-    insert(all, &MEASUREMENTS, infos, key, &measured, |_| {
-        measured.clone()
-    });
-}
-
-fn insert(
-    all: &mut Schemas,
-    names: &PerCheck,
-    infos: &[Info],
-    key: fn(&Info) -> String,
-    other: &RefOr<Schema>,
-    value: impl Fn(&Info) -> RefOr<Schema>,
-) {
-    let members = infos.iter().fold(ObjectBuilder::new(), |object, info| {
-        object.property(key(info), value(info))
-    });
-    let members = members.additional_properties(Some(AdditionalProperties::RefOr(other.clone())));
-    let mut every = members.build();
-    let mut one = every.clone();
-    one.description = Some("One member: the check that was asked for.".to_owned());
-    one.min_properties = Some(1);
-    one.max_properties = Some(1);
-    all.insert(names.one.to_owned(), one.into());
-    every.description = Some("One member a check. Later versions may add further ones.".to_owned());
-    every.required = infos.iter().map(key).collect();
-    all.insert(names.all.to_owned(), every.into());
-}
-
-/// A detail with the data of this check.
-fn detail_of(info: &Info) -> RefOr<Schema> {
-    let nothing = ObjectBuilder::new().schema_type(Type::Null);
-    let data = AnyOfBuilder::new()
-        .schema_type(SchemaType::AnyValue)
-        .item(Ref::from_schema_name(info.data.name()))
-        .item(nothing);
-    AllOfBuilder::new()
-        .schema_type(SchemaType::AnyValue)
-        .item(Ref::from_schema_name(CHECK_DETAIL))
-        .item(ObjectBuilder::new().property("data", data))
-        .into()
 }
 
 /// Bodies that are another one with an error, or for one check.

@@ -104,6 +104,12 @@ mod tests {
                 false,
                 false,
             ),
+            // Named twice, the greater counts.
+            (
+                "application/json;q=0.9, application/json;q=0.2, application/health+json;q=0.5",
+                false,
+                false,
+            ),
             ("application/health+json;q=0", false, false),
             ("application/health+json;q=0.000", false, false),
             ("application/health+json;q=0.001", true, false),

@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::Level;
 
 use super::auth::KeyId;
-use super::error::Code;
+use super::code::Code;
 use super::method;
 use super::request_id::TraceContext;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use http::StatusCode;
 use tokio::time::{Instant, timeout_at};
 
-use super::error::{ApiError, Code, Reply};
+use super::code::Code;
+use super::error::{ApiError, Reply};
 use super::openapi;
 use super::query::HealthQuery;
 use super::shared::{Caller, Shared};
@@ -102,11 +103,10 @@ impl Shared {
             () = gone.wait() => (self.published(), Vec::new()),
         };
         let options = Options {
-            form: Form::Json,
             details: self.policy.details != Details::Never,
             version: caller.authorized,
             fresh: Some(fresh),
-            ..self.plain(caller)
+            ..self.options.clone()
         };
         self.health_of(&published, &options, Instant::now())
     }

@@ -2,7 +2,8 @@
 
 use tokio::time::Instant;
 
-use super::error::{Code, Reply};
+use super::code::Code;
+use super::error::Reply;
 use super::shared::Shared;
 use crate::metrics::{Standing, page};
 

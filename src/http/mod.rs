@@ -9,6 +9,7 @@ mod accept;
 mod access;
 pub mod auth;
 pub mod client_addr;
+pub mod code;
 mod doors;
 pub mod endpoints;
 pub mod error;

@@ -9,7 +9,8 @@ use http::header::{CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_PO
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use super::error::{Code, Reply};
+use super::code::Code;
+use super::error::Reply;
 use super::shared::{Caller, Shared};
 use crate::answers::Options;
 use crate::answers::page::{PageOptions, SCRIPT, STYLE, locked_page, page};

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use tokio::time::Instant;
 
-use super::error::{Code, Reply};
+use super::code::Code;
+use super::error::Reply;
 use super::shared::Shared;
 use crate::answers::{NotReady, live, not_ready, ready};
 use crate::monitor::livez;

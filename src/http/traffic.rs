@@ -13,7 +13,7 @@ use crate::histogram::SharedHistogram;
 use crate::metrics::families::{HTTP_DURATION, HTTP_IN_FLIGHT, HTTP_LIMITED};
 use crate::sample::Sample;
 
-/// The statuses that this service answers with: success, and those of [`Code`](super::error::Code), the
+/// The statuses that this service answers with: success, and those of [`Code`](super::code::Code), the
 /// frequent ones first. Any other is counted as `_OTHER`.
 static STATUSES: [StatusCode; 11] = [
     StatusCode::OK,
@@ -149,7 +149,7 @@ impl Drop for InFlight<'_> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::error::Code;
+    use super::super::code::Code;
     use super::*;
 
     #[test]

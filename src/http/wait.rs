@@ -5,7 +5,8 @@ use std::sync::Arc;
 use http::HeaderValue;
 use tokio::time::{Instant, sleep_until};
 
-use super::error::{ApiError, Code, Reply};
+use super::code::Code;
+use super::error::{ApiError, Reply};
 use super::shared::Shared;
 use super::traffic::Limited;
 use crate::answers::{NotReady, Options, Published, not_ready};

@@ -41,8 +41,8 @@ impl World {
     }
 
     fn result(&mut self, name: &str, second: u32, reason: Option<&'static Reason>) -> &mut Self {
-        let index = self.snapshot.index_of(name).unwrap();
-        let check = &mut self.snapshot.checks[index];
+        let mut checks = self.snapshot.checks.iter_mut();
+        let check = checks.find(|check| check.info.name == name).unwrap();
         let run = Run {
             findings: reason.map(Finding::new).into_iter().collect(),
             data: None,

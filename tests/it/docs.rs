@@ -21,6 +21,8 @@ const DOCUMENTS: &[&str] = &[
     "CHANGELOG.md",
     "deploy/prometheus/README.md",
     "docs/adding-a-check.md",
+    "docs/operations.md",
+    "docs/performance.md",
     "docs/runbook.md",
     "docs/transcripts.md",
 ];
@@ -307,6 +309,12 @@ fn the_transcripts_show_whole_answers() {
     for kind in kinds {
         assert!(text.contains(kind), "no transcript of {kind}");
     }
+    let exists: Vec<_> = ENDPOINTS
+        .iter()
+        .map(|endpoint| format!("{} {}", endpoint.methods.allow(), endpoint.path))
+        .collect();
+    let exists = format!("there are {}\"", exists.join("; "));
+    assert!(text.contains(&exists), "the 404 names what exists");
 }
 
 #[test]
@@ -351,6 +359,64 @@ fn the_newest_version_in_the_changelog_is_this_one() {
         .filter_map(|line| line.strip_prefix("## [")?.split(']').next())
         .find(|version| *version != "Unreleased");
     assert_eq!(newest, Some(env!("CARGO_PKG_VERSION")));
+}
+
+/// The words in backquotes that `is_name` takes for names.
+fn named(text: &str, is_name: impl Fn(&str) -> bool) -> BTreeSet<&str> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    quoted.filter(|word| is_name(word)).collect()
+}
+
+/// Its numbers and commands are for people to keep; what has a name here, the code has by that name.
+#[test]
+fn the_operations_guide_names_what_exists() {
+    let text = read("docs/operations.md");
+    let is_variable = |word: &str| {
+        word.contains('_')
+            && word
+                .bytes()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    };
+    // Of the configuration for HAProxy; and any secret as a file.
+    let others = ["CHECK_PATH", "REPLICA_1", "REPLICA_2", "X_FILE"];
+    let variables = named(&text, is_variable);
+    assert!(variables.len() > 15, "the variables are found");
+    let known = |name: &&str| {
+        let file = |variable: &Variable| variable.file == Some(name);
+        others.contains(name) || VARIABLES.iter().any(|v| v.name == *name || file(v))
+    };
+    let unknown: Vec<_> = variables.iter().filter(|name| !known(name)).collect();
+    assert!(unknown.is_empty(), "no such variables: {unknown:?}");
+
+    let all = families();
+    let metrics = named(&text, |word| {
+        word.starts_with("infra_health_") && !word.contains(['*', '('])
+    });
+    assert!(!metrics.is_empty(), "the metrics are found");
+    let unknown: Vec<_> = metrics
+        .iter()
+        .filter(|name| all.iter().all(|family| family.name != **name))
+        .collect();
+    assert!(unknown.is_empty(), "no such metrics: {unknown:?}");
+
+    let files = named(&text, |word| {
+        word.starts_with("deploy/") && !word.contains(' ')
+    });
+    assert!(files.len() > 5, "the files are found");
+    let lost: Vec<_> = files
+        .iter()
+        .filter(|file| !root().join(file).exists())
+        .collect();
+    assert!(lost.is_empty(), "no such files: {lost:?}");
+
+    // HAProxy's times, from its own file.
+    let haproxy = read("deploy/haproxy/haproxy.cfg");
+    for setting in ["inter 2s fastinter 500ms", "fall 3 rise 2"] {
+        assert!(
+            haproxy.contains(setting) && text.contains(setting),
+            "{setting}"
+        );
+    }
 }
 
 /// The anchor that a heading gets: lower case, spaces to hyphens, other signs dropped.

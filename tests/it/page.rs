@@ -237,7 +237,9 @@ async fn where_a_key_is_required_the_page_shows_the_place_for_it_alone() {
 async fn the_page_waits_for_the_first_round_as_health_does_and_then_says_starting() {
     let service = Service::configured([Pass, Hang, Pass], |with| {
         with.answers.deadline = Duration::from_millis(30);
-    });
+    })
+    .settled_but(&["runpod_configured"])
+    .await;
     let reply = page(&service, &[]).await;
     is_page(&reply);
     assert_eq!(state(&reply), "starting");

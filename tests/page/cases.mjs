@@ -118,6 +118,22 @@ export const cases = {
     await service.end();
   },
 
+  async 'key forgotten while nobody answers'(browser) {
+    const service = await sandbox();
+    const view = await open(browser, service.url, { reports: [NOBODY] });
+    await view.untilState('healthy');
+    await view.enter(KEY);
+    await view.until(() => document.querySelector('main').dataset.details === 'true');
+    await service.end();
+    await view.until(() => !document.getElementById('lost').hidden);
+    await view.page.locator('#forget').click();
+    await assertHidden(view);
+    assert.equal(await view.page.locator('main .version').count(), 0);
+    assert.equal(await view.page.locator('#unlock').isVisible(), true);
+    assert.equal(await view.page.locator('#lost').isVisible(), true);
+    await view.isSound();
+  },
+
   async 'wrong key'(browser) {
     const service = await sandbox();
     const view = await open(browser, service.url, { reports: [REFUSED] });
@@ -181,7 +197,7 @@ export const cases = {
     await view.untilState('healthy');
     await service.end();
     await view.until(() => !document.getElementById('lost').hidden);
-    assert.match(await view.text('#lost'), /^UNREACHABLE\s+Cannot reach the service since \d\d:\d\d:\d\d; what is below is \d+ s old\.$/);
+    assert.match(await view.text('#lost'), /^UNREACHABLE\s+Cannot reach the service since \d\d:\d\d:\d\d UTC; what is below is \d+ s old\.$/);
     assert.match(await view.page.title(), /^\? unreachable/);
     assert.equal(await view.text('#live'), 'not updated');
     const lastKnown = await view.page.locator('main h1').boundingBox();

@@ -121,9 +121,17 @@ impl Overall {
         match self {
             Overall::Healthy => {
                 let warned = named(&|check| check.view(at).status == Status::Warn);
+                let counts = if excluded.is_empty() {
+                    ""
+                } else {
+                    " that counts"
+                };
                 match warned.as_slice() {
-                    [] => "Every check passes.".to_owned(),
-                    warned => format!("Every check passes, with a warning from {}.", list(warned)),
+                    [] => format!("Every check{counts} passes."),
+                    warned => format!(
+                        "Every check{counts} passes, with a warning from {}.",
+                        list(warned)
+                    ),
                 }
             }
             Overall::Degraded => {

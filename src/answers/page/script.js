@@ -60,7 +60,7 @@
       document.title = '? unreachable – infra-health';
       $('icon').href = $('lost').dataset.icon;
       const age = Object.assign(document.createElement('span'), { id: 'old-age' });
-      $('why').replaceChildren(`${why} since ${new Date(lostAt).toLocaleTimeString('en-GB')}; what is below is `, age, ' old.');
+      $('why').replaceChildren(`${why} since ${new Date(lostAt).toISOString().slice(11, 19)} UTC; what is below is `, age, ' old.');
       $('lost').hidden = false;
     }
   };
@@ -71,6 +71,11 @@
     $('unlock').hidden = is;
     $('unlocked').hidden = !is;
     if (is && focused) $('forget').focus();
+  };
+  // At once, for whoever gets up from a screen that others see; the next answer may take its time.
+  const conceal = () => {
+    for (const told of document.querySelectorAll('main .more, main .version')) told.remove();
+    main().dataset.details = 'false';
   };
   const tell = (message) => { if ($('told')) put($('told'), message); };
 
@@ -102,6 +107,7 @@
     if (!isCurrent()) return 0;
     if (response.status === 401 && sent) {
       key = '';
+      conceal();
       unlocked(false);
       tell(`The service refuses the key: ${message}.`);
       return 0;
@@ -141,6 +147,7 @@
   });
   $('forget')?.addEventListener('click', () => {
     key = '';
+    conceal();
     unlocked(false);
     tell('');
     $('key').focus();

@@ -172,6 +172,9 @@ fn the_four_words_and_what_does_not_count() {
     let page = excluded.at(1);
     assert!(main_of(&page).contains("data-state=\"healthy\""));
     assert_eq!(page.matches("does not count").count(), 1);
+    // It fails in plain sight, and why is not for anybody.
+    assert!(page.contains("Every check that counts passes."));
+    assert!(!page.contains(MISSING_CONFIG.code) && !page.contains(MISSING_CONFIG.remedy));
 
     let page = shown(&locked_page());
     assert!(main_of(&page).contains("data-state=\"locked\""));

@@ -1,5 +1,7 @@
 //! What the code of each endpoint answers, as examples.
 
+mod health;
+
 use std::time::Duration;
 
 use http::StatusCode;
@@ -7,15 +9,13 @@ use serde_json::json;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
 
-use super::errors;
 use super::responses::Shown;
 use crate::answers::examples::Example;
-use crate::answers::{
-    Answer, Body, CONTRACT_VERSION, Form, Media, NotReady, Options, not_ready, ready, schemas,
-};
+use crate::answers::{Answer, Body, CONTRACT_VERSION, Media, NotReady, not_ready, ready, schemas};
+use crate::http::code::Code;
 use crate::http::endpoints::Route;
-use crate::http::error::{ApiError, Code, Reply};
-use crate::http::{page, wait};
+use crate::http::error::Reply;
+use crate::http::page;
 use crate::metrics::{self, Standing};
 use crate::registry::Info;
 use crate::snapshot::CheckSet;
@@ -60,148 +60,6 @@ impl<'a> Answers<'a> {
         }
     }
 
-    fn health(&self) -> Vec<Shown> {
-        let plain = Options::default();
-        let verbose = Options {
-            details: true,
-            version: true,
-            ..plain.clone()
-        };
-        let strict = Options {
-            degraded_is_503: true,
-            ..plain.clone()
-        };
-        let show = |name, when, schema, answer| {
-            Shown::new(name, when, schema, Reply::new(answer, Code::Degraded))
-        };
-        let fold = "The folded state.";
-        let failed = "Degraded, with HEALTH_DEGRADED_STATUS=503 or at the end of `wait`.";
-        vec![
-            show(
-                "healthy",
-                fold,
-                schemas::HEALTH,
-                self.healthy.health(&plain),
-            ),
-            show(
-                "degraded",
-                fold,
-                schemas::HEALTH,
-                self.degraded.health(&plain),
-            ),
-            show(
-                "verbose",
-                fold,
-                schemas::HEALTH,
-                self.degraded.health(&verbose),
-            ),
-            show(
-                "excluded",
-                fold,
-                schemas::HEALTH,
-                self.degraded.health_without_last(&plain),
-            ),
-            show(
-                "pass",
-                fold,
-                schemas::HEALTH_JSON,
-                self.healthy.health(&as_draft(&plain)),
-            ),
-            show(
-                "warn",
-                fold,
-                schemas::HEALTH_JSON,
-                self.degraded.health(&as_draft(&verbose)),
-            ),
-            show(
-                "degraded",
-                failed,
-                schemas::DEGRADED_HEALTH,
-                self.degraded.health(&strict),
-            ),
-            show(
-                "fail",
-                failed,
-                schemas::DEGRADED_HEALTH_JSON,
-                self.degraded.health(&as_draft(&strict)),
-            ),
-            Shown::new(
-                "draining",
-                "A shutdown ended `wait`.",
-                schemas::NOT_READY,
-                Reply::new(not_ready(NotReady::Draining), Code::NotReady),
-            ),
-            errors::error(
-                "timeout_without_wait",
-                "A parameter is malformed.",
-                ApiError::invalid("timeout needs wait=healthy"),
-            ),
-            errors::error(
-                "details_need_a_key",
-                "Details are for key holders.",
-                ApiError::details_need_a_key(),
-            ),
-            errors::error("waiters", "Too many wait already.", wait::too_many()),
-        ]
-    }
-
-    fn check(&self) -> Vec<Shown> {
-        let plain = Options::default();
-        let draft = as_draft(&plain);
-        let names: Vec<_> = self.infos.iter().map(|info| info.name).collect();
-        let show = |name, when, schema, answer: Option<Answer>| {
-            answer
-                .map(|answer| Shown::new(name, when, schema, Reply::new(answer, Code::CheckFailed)))
-        };
-        let (healthy, degraded) = (&self.healthy, &self.degraded);
-        let (is_true, is_false) = ("The check is true.", "The check is false.");
-        let states = [
-            show(
-                "true",
-                is_true,
-                schemas::CHECK_HEALTH,
-                healthy.last_check(&plain),
-            ),
-            show(
-                "pass",
-                is_true,
-                schemas::CHECK_HEALTH_JSON,
-                healthy.last_check(&draft),
-            ),
-            show(
-                "false",
-                is_false,
-                schemas::FAILED_CHECK_HEALTH,
-                degraded.last_check(&plain),
-            ),
-            show(
-                "fail",
-                is_false,
-                schemas::FAILED_CHECK_HEALTH_JSON,
-                degraded.last_check(&draft),
-            ),
-        ];
-        let mut shown: Vec<_> = states.into_iter().flatten().collect();
-        shown.extend([
-            errors::error(
-                "malformed",
-                "A parameter is malformed.",
-                ApiError::invalid("verbose is given twice"),
-            ),
-            errors::error(
-                "details_need_a_key",
-                "Details are for key holders.",
-                ApiError::details_need_a_key(),
-            ),
-            errors::error(
-                "check_not_found",
-                "No check has that name.",
-                ApiError::check_not_found(&names),
-            ),
-        ]);
-        shown
-    }
-
     /// The plain forms of `/health`, and the page.
     fn page(&self) -> Vec<Shown> {
         let mut shown = self.health();
@@ -242,56 +100,6 @@ impl<'a> Answers<'a> {
             schema: ObjectBuilder::new().schema_type(Type::String).into(),
             reply: Reply::new(metrics::page(&samples), Code::InternalError),
         }
-    }
-
-    fn refresh(&self) -> Vec<Shown> {
-        let options = Options {
-            details: true,
-            version: true,
-            fresh: Some(self.infos.iter().map(|info| info.name).collect()),
-            ..Options::default()
-        };
-        let strict = Options {
-            degraded_is_503: true,
-            ..options.clone()
-        };
-        let reply = |answer| Reply::new(answer, Code::Degraded);
-        vec![
-            Shown::new(
-                "refreshed",
-                "What was found, and which results are fresh.",
-                schemas::HEALTH,
-                reply(self.healthy.health(&options)),
-            ),
-            Shown::new(
-                "degraded",
-                "Degraded, with HEALTH_DEGRADED_STATUS=503.",
-                schemas::DEGRADED_HEALTH,
-                reply(self.degraded.health(&strict)),
-            ),
-            errors::error(
-                "cut",
-                "The body is malformed.",
-                ApiError::invalid("the request's body is cut or malformed"),
-            ),
-            errors::error(
-                "timeout",
-                "The body did not come in time.",
-                ApiError::body_timeout(),
-            ),
-            errors::error(
-                "payload_too_large",
-                "The body is too large.",
-                ApiError::of_status(StatusCode::PAYLOAD_TOO_LARGE),
-            ),
-        ]
-    }
-}
-
-fn as_draft(options: &Options) -> Options {
-    Options {
-        form: Form::HealthJson,
-        ..options.clone()
     }
 }
 

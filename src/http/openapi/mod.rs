@@ -17,8 +17,9 @@ use utoipa::openapi::{
 };
 
 use self::endpoint::Described;
+use super::code::Code;
 use super::endpoints::Scope;
-use super::error::{ApiError, Code};
+use super::error::ApiError;
 use crate::answers::{CONTRACT_VERSION, schemas};
 use crate::config::Policy;
 use crate::registry::Info;

@@ -125,7 +125,7 @@ fn probe() -> Parameter {
     header(
         "X-Infra-Health-Probe",
         "`1`: asked by another instance's check of this API; then degraded is 200 whatever \
-         HEALTH_DEGRADED_STATUS says. Any other value means nothing.",
+         HEALTH_DEGRADED_STATUS says, save at the end of `wait`. Any other value means nothing.",
         "1",
     )
 }

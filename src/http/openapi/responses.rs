@@ -15,8 +15,9 @@ use utoipa::openapi::{Ref, RefOr};
 
 use super::headers;
 use crate::answers::{Media, schemas};
+use crate::http::code::Code;
 use crate::http::endpoints::Route;
-use crate::http::error::{ApiError, Code, Reply};
+use crate::http::error::{ApiError, Reply};
 
 /// The id in examples.
 const ID: &str = "req_01M852NK0AVM8KD541Z1PKE3VS";

@@ -62,6 +62,10 @@ fn every_endpoint_is_told_with_all_of_its_methods_under_names_of_their_own() {
             let limited = operation["responses"].get("429").is_some();
             assert_eq!(limited, endpoint.limited, "{id}");
         }
+        let answers = operations.get("head").map(|head| &head["responses"]);
+        for answer in answers.and_then(Value::as_object).into_iter().flatten() {
+            assert_eq!(answer.1.get("content"), None, "HEAD {}", endpoint.path);
+        }
     }
 }
 

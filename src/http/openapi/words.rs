@@ -45,13 +45,14 @@ pub(super) fn words(route: Route) -> Words {
             "getLivez",
             "probes",
             "This process and its monitor run",
-            "For liveness and startup probes: it fails only if a restart helps, and looks at no upstream.",
+            "For liveness and startup probes: it fails only if a restart helps, and looks at no upstream. Served on \
+             PROBE_ADDR, too.",
         ),
         Route::Readyz => (
             "getReadyz",
             "probes",
             "This replica should get traffic",
-            "For readiness probes and load balancers.",
+            "For readiness probes and load balancers. Served on PROBE_ADDR, too.",
         ),
         Route::OpenApi => (
             "getOpenApi",
@@ -63,14 +64,14 @@ pub(super) fn words(route: Route) -> Words {
             "getStatusPage",
             "about",
             "The status page",
-            "For who names `text/html` in `Accept`, always 200; for everybody else the JSON of `/health`. The \
-             page is served without a key even with HEALTH_REQUIRE_API_KEY, and then shows where to enter one.",
+            "For who names `text/html` in `Accept`, always 200, and whatever the query; for everybody else the JSON \
+             of `/health`. The page is served without a key even with HEALTH_REQUIRE_API_KEY, and then shows where to enter one.",
         ),
         Route::Metrics => (
             "getMetrics",
             "about",
             "What this service counts, for Prometheus",
-            "200 whatever the checks say. On METRICS_ADDR it needs no key and has no limit.",
+            "200 whatever the checks say. Served on METRICS_ADDR, too, and needs no key there.",
         ),
     };
     Words {
