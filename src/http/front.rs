@@ -4,11 +4,13 @@
 //! the router; (4) headers of every response, error body, HEAD, log line. Whatever panics in (3) is a 500.
 
 use std::convert::Infallible;
+use std::future::{Future, ready};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
+use futures_util::future::Either;
 use http::{Request, Response};
 use http_body_util::Full;
 use tower::ServiceExt;
@@ -71,25 +73,36 @@ impl Front {
         self.0.doors.access.flush();
     }
 
-    /// Answers one request of `peer`.
-    pub async fn handle<B>(&self, peer: &Peer, request: Request<B>) -> Response<Full<Bytes>>
+    /// Answers one request of `peer`: what can be answered at once already is when this returns.
+    ///
+    /// A connection keeps room for this future as long as it is open, so the long way is boxed.
+    pub fn handle<B>(
+        &self,
+        peer: &Peer,
+        request: Request<B>,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
         let inner = &*self.0;
-        let _in_flight = inner.doors.shared.traffic.enter();
+        let in_flight = inner.doors.shared.traffic.enter();
         let seen = Seen::of(inner.scope, &request);
         let who = inner.doors.identify(peer.address, request.headers(), &seen);
         let reply = match inner.doors.admit(&seen, &who) {
             Err(refused) => refused.into(),
             Ok(caller) => match inner.at_once(&seen, request.uri().query(), caller) {
                 Some(reply) => reply,
-                // Boxed, so that the answers that do not take this way are not moved about with its size.
-                None => Box::pin(inner.routed(request, caller, &peer.gone)).await,
+                None => {
+                    return Either::Right(Box::pin(async move {
+                        let _in_flight = in_flight;
+                        let reply = inner.routed(request, caller, &peer.gone).await;
+                        inner.doors.finish(&seen, &who, reply)
+                    }));
+                }
             },
         };
-        inner.doors.finish(&seen, &who, reply)
+        Either::Left(ready(inner.doors.finish(&seen, &who, reply)))
     }
 }
 

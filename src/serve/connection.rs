@@ -45,8 +45,9 @@ async fn run<H: Handler>(
     let (handler, drain, peer) = (&handler, &drain, &peer);
     let service = service_fn(|request| {
         slot.called();
+        let answer = handler.call(peer, request);
         async move {
-            let mut response = handler.call(peer, request).await;
+            let mut response = answer.await;
             // Asked after the handler: the drain may have begun meanwhile.
             if drain.stage() == Stage::Closing {
                 response
@@ -65,7 +66,8 @@ async fn run<H: Handler>(
         member.ended(cause);
     }
     slot.lingering();
-    linger(connection.into_parts().io.into_inner()).await;
+    // Boxed: an open connection keeps no room for its end.
+    Box::pin(linger(connection.into_parts().io.into_inner())).await;
 }
 
 fn builder() -> http1::Builder {
