@@ -3,7 +3,7 @@
 //! A slot is one atomic: a bucket's TAT and a tag that tells whose it is. The slots come in sets of 8, one cache line. A bucket's
 //! keyed hash gives its set and its tag; within the set it uses the slot with its tag, else any that has drained
 //! (which is worth as much as a new one), else it shares the emptiest. So
-//! - memory is what [`Table::new`] takes, whoever asks;
+//! - memory has a bound, whoever asks; a page of it is taken when its first bucket comes, so that few clients take little;
 //! - a bucket has a slot of its own unless 8 others of its set are in use at that moment, or one of these has its tag;
 //! - who shares is counted together with others and may be limited early. Every allowed request is counted in some slot, so a
 //!   table never allows more than its slots together; in a full set a newcomer may get more than a quota of its own.
@@ -18,6 +18,8 @@
 //! Simpler tables that were weighed: one slot a bucket without tags limits 26 innocent clients in 100 in the second
 //! flood; taking the emptier of two slots gives everyone twice the quota, by turns.
 
+use std::array;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::gcra::{Gcra, TIME_BITS};
@@ -25,8 +27,11 @@ use super::gcra::{Gcra, TIME_BITS};
 /// Slots of a set: as many as a cache line of 64 bytes holds.
 const WAYS: usize = 8;
 
-/// Sets of a table, a power of two: 4,096 × 64 bytes are 256 KiB.
-const SETS: usize = 4096;
+/// Sets of a page: 64 × 64 bytes are 4 KiB.
+const PAGE_SETS: usize = 64;
+
+/// Pages of a table: at most 256 KiB, 4,096 sets.
+const PAGES: usize = 64;
 
 const TIME_MASK: u64 = (1 << TIME_BITS) - 1;
 
@@ -77,13 +82,17 @@ impl Set {
     }
 }
 
+/// Sets whose memory is taken together.
+#[derive(Debug)]
+struct Page([Set; PAGE_SETS]);
+
 /// Buckets by hash.
 #[derive(Debug)]
-pub(super) struct Table(Box<[Set]>);
+pub(super) struct Table(Box<[OnceLock<Box<Page>>]>);
 
 impl Table {
     pub(super) fn new() -> Self {
-        Table(std::iter::repeat_with(Set::default).take(SETS).collect())
+        Table((0..PAGES).map(|_| OnceLock::new()).collect())
     }
 
     /// Counts one request of the bucket that hashes to `hash`: its new TAT, or the ticks to wait.
@@ -91,9 +100,7 @@ impl Table {
     /// At one moment `now` a bucket allows exactly its quota, however many threads ask: no slot drains at that moment, so all
     /// find the same one. The loop ends: a lost race is another request that was allowed, and these are limited.
     pub(super) fn take(&self, gcra: Gcra, hash: u64, now: u64) -> Result<u64, u64> {
-        // Set from the lower bits, tag from the upper: independent of each other.
-        let [low, high, ..] = hash.to_le_bytes();
-        let set = &self.0[usize::from(u16::from_le_bytes([low, high])) % SETS];
+        let set = self.set(hash);
         loop {
             let (slot, seen, tag) = set.choose(tag(hash), now);
             let next = gcra.take(tat(seen), now)?;
@@ -101,6 +108,14 @@ impl Table {
                 return Ok(next);
             }
         }
+    }
+
+    /// Page and set from the lower bytes; the tag is from the upper bits, independent of them.
+    fn set(&self, hash: u64) -> &Set {
+        let [set, page, ..] = hash.to_le_bytes().map(usize::from);
+        let page =
+            self.0[page % PAGES].get_or_init(|| Box::new(Page(array::from_fn(|_| Set::default()))));
+        &page.0[set % PAGE_SETS]
     }
 }
 
