@@ -61,6 +61,20 @@ impl Measured {
     pub fn late(&self, quantile: f64) -> f64 {
         count(self.late.value_at_quantile(quantile)) / 1e3
     }
+
+    /// A quantile of the latencies of all `rounds` together in microseconds.
+    pub fn pooled<'a>(
+        rounds: impl Iterator<Item = &'a Measured>,
+        quantile: f64,
+    ) -> io::Result<f64> {
+        let mut all = Measured::new()?;
+        for round in rounds {
+            all.latencies
+                .add(&round.latencies)
+                .map_err(io::Error::other)?;
+        }
+        Ok(all.latency(quantile))
+    }
 }
 
 fn nanos(duration: Duration) -> u64 {
