@@ -82,16 +82,16 @@ bench: ## benchmarks, a few minutes each, on an idle machine (docs/performance.m
 	$(BENCH) upstream_trouble
 	cargo bench --locked --manifest-path benches/Cargo.toml --package infra-health-micro
 
-# As built for the tests: what is to be seen is that the benches work, and a release build takes minutes.
-BRIEF = cargo run --quiet $(MICRO) --bin
-bench-brief: ## the same for some seconds, to see that they work; the figures mean nothing
-	cargo build --locked --bin infra-health
+# As everything else is built for tests: what is to be seen is that the benches work, and a release build takes minutes.
+BRIEF := cargo run --quiet $(MICRO)
+SUBJECTS := --brief --service target/debug/infra-health
+bench-brief: service ## the same for some seconds, to see that they work; the figures mean nothing
 	cargo build $(MICRO) --workspace
-	$(BRIEF) side_by_side -- --brief --service target/debug/infra-health --bare target/debug/bare-hyper
-	$(BRIEF) footprint -- --brief --service target/debug/infra-health --bare target/debug/bare-hyper
-	$(BRIEF) upstream_trouble -- --brief --service target/debug/infra-health
+	$(BRIEF) --bin side_by_side -- $(SUBJECTS) --bare target/debug/bare-hyper
+	$(BRIEF) --bin footprint -- $(SUBJECTS) --bare target/debug/bare-hyper
+	$(BRIEF) --bin upstream_trouble -- $(SUBJECTS)
 	cargo test --quiet $(MICRO) --workspace
-	cargo run --quiet $(MICRO) --package infra-health-micro --bin allocations
+	$(BRIEF) --package infra-health-micro --bin allocations
 
 ci: ## everything
 	.ci/run

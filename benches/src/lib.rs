@@ -5,6 +5,7 @@ pub mod arguments;
 pub mod client;
 pub mod cores;
 pub mod goals;
+pub mod layers;
 pub mod load;
 pub mod numbers;
 pub mod optional;

@@ -29,24 +29,18 @@ pub fn is_there() -> bool {
     command.status().is_ok()
 }
 
-/// `GET /health` from one thread, on the core of the caller.
+/// `GET /health` from one thread, on the core of the caller, with the fields of [`crate::client::get`]: what a server
+/// reads is a part of what it costs.
 ///
 /// # Errors
 /// When wrk fails, saw a socket error, or an answer that was neither 2xx nor 3xx.
-pub fn run(
-    address: SocketAddr,
-    connections: usize,
-    lasting: Duration,
-    key: Option<&str>,
-) -> io::Result<Seen> {
+pub fn run(address: SocketAddr, connections: usize, lasting: Duration) -> io::Result<Seen> {
     let mut command = Command::new("wrk");
     command
         .args(["--threads", "1", "--latency"])
+        .args(["--header", "user-agent: bench", "--header", "accept: */*"])
         .arg(format!("--connections={connections}"))
         .arg(format!("--duration={}s", lasting.as_secs()));
-    if let Some(key) = key {
-        command.arg(format!("--header=x-api-key: {key}"));
-    }
     let output = command
         .arg(format!("http://{address}/health"))
         .stdin(Stdio::null())

@@ -27,7 +27,7 @@ use infra_health_benches::goals::Goals;
 use infra_health_benches::numbers::{Sample, count};
 use infra_health_benches::process::{Process, load_average};
 use infra_health_benches::servers::{bare, nginx, nginx_version, service, wait_until_healthy};
-use infra_health_benches::upstreams::Upstreams;
+use infra_health_benches::upstreams::{Upstreams, fit_endpoint, listing};
 use tokio::runtime::Runtime;
 
 /// What the benchmark itself needs besides one descriptor a connection.
@@ -66,6 +66,7 @@ fn main() -> io::Result<()> {
     run_here_on(&[CLIENT_CORE])?;
     let runtime = Runtime::new()?;
     let upstreams = Upstreams::start_with_tls(&runtime)?;
+    let plain = Upstreams::start(&runtime, fit_endpoint(), listing())?;
     let first = service(&ours, &upstreams, &[SERVER_CORE], &[])?;
     let body = wait_until_healthy(&first)?.body;
     drop(first);
@@ -76,6 +77,10 @@ fn main() -> io::Result<()> {
         (
             SERVICE,
             Box::new(|| service(&ours, &upstreams, &[SERVER_CORE], &[])),
+        ),
+        (
+            "service, upstreams without TLS",
+            Box::new(|| service(&ours, &plain, &[SERVER_CORE], &[])),
         ),
     ];
     if nginx_version().is_some() {

@@ -41,7 +41,7 @@ pub(crate) fn by_wrk(contenders: &[Contender], rounds: usize, lasting: Duration)
         for at in order(round, compared.len()) {
             let process = &compared[at].process;
             let before = process.cpu()?;
-            let seen = wrk::run(process.address(), CONNECTIONS, lasting, None)?;
+            let seen = wrk::run(process.address(), CONNECTIONS, lasting)?;
             sleep(SETTLING);
             let cpu = process.cpu()?.saturating_sub(before);
             // The first round does not count.

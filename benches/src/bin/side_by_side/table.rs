@@ -54,15 +54,15 @@ fn void(name: &str, micros: &[f64]) {
 /// How long a request takes at a fixed rate; the first subject is the yardstick.
 pub(crate) fn latency(subjects: &[Subject]) -> io::Result<()> {
     println!(
-        "| | p50, µs | p99, µs | p99, ratio to bare hyper | p99 of all rounds together, µs | p99.9, µs | answers a second | core busy, % | generator late, p99, µs |"
+        "| | p50, µs | p99, µs | p99, ratio to bare hyper | p99 of all rounds together, µs | p99.9, µs | answers a second | core busy, % | generator late, p99, µs | left out, % |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     let quantile = |subject: &Subject, at: f64| subject.seen(|round| round.latency(at));
     let bare = subjects.first().map(|bare| quantile(bare, 0.99));
     let bare = bare.unwrap_or_default();
     for subject in subjects {
         println!(
-            "| {} | {} | {} | {} | {:.0} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {:.0} | {} | {} | {} | {} | {} |",
             subject.name,
             Sample::new(quantile(subject, 0.5)).spread(0),
             Sample::new(quantile(subject, 0.99)).spread(0),
@@ -72,6 +72,7 @@ pub(crate) fn latency(subjects: &[Subject]) -> io::Result<()> {
             Sample::new(subject.seen(Measured::per_second)).spread(0),
             Sample::new(subject.busy()).spread(0),
             Sample::new(subject.seen(|round| round.late(0.99))).spread(1),
+            Sample::new(subject.seen(Measured::apart)).spread(2),
         );
     }
     Ok(())
