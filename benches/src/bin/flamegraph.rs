@@ -19,6 +19,7 @@ use std::time::Duration;
 use clap::Parser;
 use inferno::collapse::Collapse as _;
 use inferno::collapse::perf::{Folder, Options as Folding};
+use inferno::flamegraph::color::{MultiPalette, Palette};
 use inferno::flamegraph::{Options, from_lines};
 use infra_health_benches::arguments::Common;
 use infra_health_benches::client::get;
@@ -173,6 +174,8 @@ fn draw(stacks: &[String], title: &str, output: &Path) -> io::Result<()> {
     "ms".clone_into(&mut options.count_name);
     options.factor = 1e-6;
     options.min_width = NARROWEST;
+    // The kernel's, Rust's and other code in colours of their own.
+    options.colors = Palette::Multi(MultiPalette::Rust);
     if let Some(directory) = output.parent() {
         fs::create_dir_all(directory)?;
     }
