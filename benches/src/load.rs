@@ -58,8 +58,11 @@ impl Measured {
         count(self.answers) / self.took.as_secs_f64()
     }
 
-    /// A quantile of the latencies in microseconds; 0.99 is p99.
+    /// A quantile of the latencies in microseconds, `NaN` if all were left out; 0.99 is p99.
     pub fn latency(&self, quantile: f64) -> f64 {
+        if self.latencies.is_empty() {
+            return f64::NAN;
+        }
         count(self.latencies.value_at_quantile(quantile)) / 1e3
     }
 
