@@ -43,8 +43,8 @@ use subject::{Subject, in_turns};
 const CONNECTIONS: usize = 64;
 /// Of the open loop.
 const RATE: u32 = 20_000;
-/// The open loop has so many rounds for one of the others, each so much shorter: whenever something else runs on the
-/// server's core for its time slice of some milliseconds, the p99 of a whole round is that.
+/// The open loop has so many rounds for one of the others, each so much shorter: a single stall of the
+/// machine, some milliseconds long, would be the p99 of a whole round.
 const OPEN_SPLIT: u32 = 5;
 
 #[derive(Debug, Parser)]
