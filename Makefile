@@ -82,12 +82,16 @@ bench: ## benchmarks, a few minutes each, on an idle machine (docs/performance.m
 	$(BENCH) upstream_trouble
 	cargo bench --locked --manifest-path benches/Cargo.toml --package infra-health-micro
 
-bench-brief: ## the same for some seconds, to see that they work
-	$(BENCH) side_by_side -- --brief
-	$(BENCH) footprint -- --brief
-	$(BENCH) upstream_trouble -- --brief
-	cargo test $(MICRO) --workspace
-	cargo run $(MICRO) --package infra-health-micro --bin allocations
+# As everything else is built for tests: what is to be seen is that the benches work, and a release build takes minutes.
+BRIEF := cargo run --quiet $(MICRO)
+SUBJECTS := --brief --service target/debug/infra-health
+bench-brief: service ## the same for some seconds, to see that they work; the figures mean nothing
+	cargo build $(MICRO) --workspace
+	$(BRIEF) --bin side_by_side -- $(SUBJECTS) --bare target/debug/bare-hyper
+	$(BRIEF) --bin footprint -- $(SUBJECTS) --bare target/debug/bare-hyper
+	$(BRIEF) --bin upstream_trouble -- $(SUBJECTS)
+	cargo test --quiet $(MICRO) --workspace
+	$(BRIEF) --package infra-health-micro --bin allocations
 
 ci: ## everything
 	.ci/run

@@ -16,6 +16,7 @@ app = FastAPI()
 async def health(response: Response):
     response.headers["cache-control"] = "no-store"
     response.headers["x-content-type-options"] = "nosniff"
+    response.headers["vary"] = "accept"
     return {
         "status": "healthy",
         "checks": {"api": True, "runpod_configured": True, "r2_configured": True},

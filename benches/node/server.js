@@ -19,6 +19,7 @@ createTerminus(server, {
   headers: {
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
+    vary: 'accept',
     // Always the same; without it terminus sends two chunks.
     'content-length': Buffer.byteLength(JSON.stringify(await health())),
   },

@@ -5,8 +5,9 @@
 pub struct Sample(Vec<f64>);
 
 impl Sample {
-    /// Takes the values in any order; at least one, none of them `NaN`.
+    /// Takes the values in any order, without those that are `NaN`: nothing was measured there.
     pub fn new(mut values: Vec<f64>) -> Self {
+        values.retain(|value| !value.is_nan());
         values.sort_by(f64::total_cmp);
         Sample(values)
     }
@@ -77,6 +78,13 @@ mod tests {
             ["0", "50", "99", "100"]
         );
         assert_eq!(sample.spread(1), "50.0 (25.0 to 75.0)");
+    }
+
+    #[test]
+    fn what_was_not_measured_counts_for_nothing() {
+        let sample = Sample::paired(&[2.0, f64::NAN, 4.0], &[1.0, 1.0, 2.0]);
+        assert_eq!((sample.len(), sample.spread(0)), (2, "2 (2 to 2)".into()));
+        assert!(Sample::new(vec![f64::NAN]).median().is_nan());
     }
 
     #[test]

@@ -136,6 +136,7 @@ http {{
     location / {{
       add_header cache-control no-store;
       add_header x-content-type-options nosniff;
+      add_header vary accept;
       add_header x-request-id req_01KAS3V8Q4XJ6Z0T5N7M9B2C1D;
       return 200 '{body}';
     }}

@@ -24,6 +24,7 @@ mod http_errors;
 mod http_health;
 mod http_log;
 mod http_probes;
+mod kept_connections;
 mod layering;
 mod metrics;
 mod metrics_checks;

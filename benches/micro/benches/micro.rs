@@ -6,8 +6,8 @@
 //! ```
 //!
 //! `front` is everything between a parsed request and its response: `health` and `livez` are answered before axum,
-//! `check` and `verbose` through its router. Signing is not public: it is a part of `checks/r2_configured`, which is a whole
-//! run over a kept loopback connection.
+//! `check` and `verbose` through its router. `checks` are whole runs over kept loopback connections; `r2/sign` is a part
+//! of `checks/r2_configured`.
 
 use std::hint::black_box;
 use std::net::Ipv4Addr;
@@ -16,7 +16,9 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion};
 use http::{HeaderMap, HeaderValue};
 use infra_health::answers::{Options, health, publish};
+use infra_health::checks::r2::sign::list_one;
 use infra_health::clock::Clock;
+use infra_health::config::{Loaded, Setup};
 use infra_health::http::auth::{Authenticator, Credential, X_API_KEY};
 use infra_health::http::client_addr::Client;
 use infra_health::http::rate_limit::{Bucket, RateLimiter};
@@ -41,6 +43,7 @@ fn main() -> Result<(), Error> {
     answers(&mut criterion, &checks);
     states(&mut criterion, &checks)?;
     doors(&mut criterion, &loaded()?)?;
+    signing(&mut criterion, &loaded()?)?;
     front(&mut criterion, &Answering::start(loaded()?)?)?;
     runs(&mut criterion, &runtime, &mut checks);
     checks.must_pass()?;
@@ -91,7 +94,7 @@ fn states(criterion: &mut Criterion, checks: &Checks) -> Result<(), Error> {
 }
 
 /// What stands before every answer.
-fn doors(criterion: &mut Criterion, loaded: &infra_health::config::Loaded) -> Result<(), Error> {
+fn doors(criterion: &mut Criterion, loaded: &Loaded) -> Result<(), Error> {
     let authenticator = Authenticator::new(loaded.live.api_keys.clone());
     let header = |key: &'static str| {
         let mut headers = HeaderMap::new();
@@ -138,6 +141,21 @@ fn doors(criterion: &mut Criterion, loaded: &infra_health::config::Loaded) -> Re
     criterion.bench_function("request_id/callers", |b| {
         b.iter(|| RequestId::of(Some(black_box(&callers))));
     });
+    Ok(())
+}
+
+/// What stands before every call to R2: four rounds of HMAC for the key, one for the request.
+fn signing(criterion: &mut Criterion, loaded: &Loaded) -> Result<(), Error> {
+    let settings = loaded.live.r2.get();
+    let Setup::Ready(r2) = &*settings else {
+        return Err("R2 is not configured".into());
+    };
+    let now = Clock::default().now().wall;
+    let (_, headers) = list_one(r2, now).map_err(|_| "R2's request cannot be signed")?;
+    if !headers.contains_key("authorization") {
+        return Err("R2's request is not signed".into());
+    }
+    criterion.bench_function("r2/sign", |b| b.iter(|| list_one(black_box(r2), now)));
     Ok(())
 }
 

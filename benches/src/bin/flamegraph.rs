@@ -7,7 +7,8 @@
 //! Linux, two cores, `perf` (Debian: linux-perf) and leave to use it (root, or `kernel.perf_event_paranoid` at most 1 and
 //! `kernel.kptr_restrict` 0 for the names of the kernel's functions). Builds the service once more, as it is shipped but
 //! with symbols and frame pointers, into `benches/target/symbols`. Samples by the timer (`cpu-clock`), so that it
-//! works on virtual machines without hardware counters. Writes `target/flamegraph.svg`.
+//! works on virtual machines without hardware counters. Writes `target/flamegraph.svg`, and prints which layer
+//! takes how much.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write as _};
@@ -18,12 +19,13 @@ use std::time::Duration;
 use clap::Parser;
 use inferno::collapse::Collapse as _;
 use inferno::collapse::perf::{Folder, Options as Folding};
+use inferno::flamegraph::color::{MultiPalette, Palette};
 use inferno::flamegraph::{Options, from_lines};
 use infra_health_benches::arguments::Common;
 use infra_health_benches::client::get;
 use infra_health_benches::cores::{CLIENT_CORE, SERVER_CORE, run_here_on};
+use infra_health_benches::layers::Shares;
 use infra_health_benches::load::Clients;
-use infra_health_benches::numbers::count;
 use infra_health_benches::servers::{cargo, root, service, wait_until_healthy};
 use infra_health_benches::upstreams::{KEY, Upstreams, fit_endpoint, listing};
 use tempfile::TempDir;
@@ -32,7 +34,8 @@ use tokio::runtime::Runtime;
 const CONNECTIONS: usize = 64;
 /// Samples a second; no divisor of a clock's rate, so that nothing periodic is always or never met.
 const FREQUENCY: &str = "2999";
-const LIBRARY: &str = "infra_health";
+/// Percent of all time. Nobody could read what is narrower, and it would be most of the file.
+const NARROWEST: f64 = 0.1;
 
 #[derive(Debug, Parser)]
 #[command(about = "Where the time of GET /health goes, as target/flamegraph.svg")]
@@ -77,8 +80,9 @@ fn main() -> io::Result<()> {
         measured.per_second()
     );
     draw(&stacks, &title, &output)?;
-    print_shares(&stacks);
-    println!("{}", output.display());
+    Shares::of(stacks.iter().map(String::as_str)).print();
+    let size = fs::metadata(&output)?.len();
+    println!("\n{}: {size} bytes", output.display());
     Ok(())
 }
 
@@ -169,6 +173,9 @@ fn draw(stacks: &[String], title: &str, output: &Path) -> io::Result<()> {
     // The timer counts in nanoseconds.
     "ms".clone_into(&mut options.count_name);
     options.factor = 1e-6;
+    options.min_width = NARROWEST;
+    // The kernel's, Rust's and other code in colours of their own.
+    options.colors = Palette::Multi(MultiPalette::Rust);
     if let Some(directory) = output.parent() {
         fs::create_dir_all(directory)?;
     }
@@ -176,27 +183,4 @@ fn draw(stacks: &[String], title: &str, output: &Path) -> io::Result<()> {
     from_lines(&mut options, stacks.iter().map(String::as_str), &mut file)
         .map_err(io::Error::other)?;
     file.flush()
-}
-
-/// How much of the time is whose: by the innermost frame.
-fn print_shares(stacks: &[String]) {
-    let mut shares = [("kernel", 0), ("this service", 0), ("libraries", 0)];
-    for line in stacks {
-        let Some((stack, nanos)) = line.rsplit_once(' ') else {
-            continue;
-        };
-        let innermost = stack.rsplit(';').next().unwrap_or_default();
-        let whose = if innermost.ends_with("_[k]") {
-            0
-        } else if innermost.contains(LIBRARY) {
-            1
-        } else {
-            2
-        };
-        shares[whose].1 += nanos.parse::<u64>().unwrap_or(0);
-    }
-    let all: u64 = shares.iter().map(|(_, nanos)| nanos).sum();
-    for (whose, nanos) in shares {
-        println!("{whose}: {:.1} %", 100.0 * count(nanos) / count(all));
-    }
 }

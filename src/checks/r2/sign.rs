@@ -1,4 +1,5 @@
-//! One signed request: AWS's own signer as a pure function, sent by our own client.
+//! One signed request: AWS's own signer as a pure function, sent by our own client. Public for the benchmark that
+//! tells what a signature costs.
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
@@ -18,10 +19,11 @@ const REGION: &str = "auto";
 
 /// The settings hold something that no header can carry. Says no more: the signer's own words may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unsignable;
+pub struct Unsignable;
 
-/// A `ListObjectsV2` of one key, path style, signed for `now`: what every kind of token may call.
-pub(super) fn list_one(r2: &R2, now: OffsetDateTime) -> Result<(Url, HeaderMap), Unsignable> {
+/// A `ListObjectsV2` of one key, path style, signed for `now`: what every kind of token may call. Every value of the
+/// header fields is marked sensitive.
+pub fn list_one(r2: &R2, now: OffsetDateTime) -> Result<(Url, HeaderMap), Unsignable> {
     let mut url = r2.endpoint.clone();
     url.path_segments_mut()
         .map_err(|()| Unsignable)?

@@ -12,5 +12,6 @@ pub(crate) mod raw;
 pub mod s3;
 pub(crate) mod served;
 pub(crate) mod service;
+pub(crate) mod terminator;
 pub(crate) mod tls;
 pub(crate) mod upstreams;

@@ -12,6 +12,16 @@ use infra_health_benches::process::Process;
 use infra_health_benches::servers::{bare, nginx, nginx_version, service, wait_until_healthy};
 use infra_health_benches::upstreams::{KEY, Upstreams};
 
+/// The yardstick.
+pub(crate) const BARE: &str = "bare hyper";
+/// The same once more: what differs between the two is noise.
+pub(crate) const AGAIN: &str = "bare hyper, again";
+/// Ours, asked without a key.
+pub(crate) const SERVICE: &str = "service";
+/// Ours, asked with a key.
+pub(crate) const KEYED: &str = "service, with a key";
+pub(crate) const NGINX: &str = "nginx";
+
 /// What to start.
 pub(crate) struct Plan {
     pub(crate) service: PathBuf,
@@ -37,21 +47,22 @@ pub(crate) struct Contender {
 /// Starts all; bare hyper is the first, and each is told about.
 pub(crate) fn contenders(plan: &Plan, upstreams: &Upstreams) -> io::Result<Vec<Contender>> {
     let start = || service(&plan.service, upstreams, &[SERVER_CORE], &[]);
-    let ours = start_often("service", plan.starts, start)?;
+    let ours = start_often(SERVICE, plan.starts, start)?;
     let answer = wait_until_healthy(&ours.process)?;
     tell_what_is_on(&ours.process)?;
     let body = std::str::from_utf8(&answer.body).map_err(io::Error::other)?;
 
-    let yardstick = start_often("bare hyper", plan.starts, || bare(&plan.bare, body))?;
+    let yardstick = start_often(BARE, plan.starts, || bare(&plan.bare, body))?;
     same_bytes(&first_answer(&yardstick)?, &answer)?;
     let keyed = Contender {
-        name: "service, with a key",
+        name: KEYED,
         key: Some(KEY),
         starts: Rc::clone(&ours.starts),
         process: Rc::clone(&ours.process),
         ..ours
     };
-    let mut all = vec![yardstick, ours, keyed];
+    let again = start_often(AGAIN, plan.starts, || bare(&plan.bare, body))?;
+    let mut all = vec![yardstick, ours, keyed, again];
     if let Some(path) = &plan.also {
         let start = || service(path, upstreams, &[SERVER_CORE], &[]);
         let other = start_often("service, other build", plan.starts, start)?;
@@ -61,7 +72,7 @@ pub(crate) fn contenders(plan: &Plan, upstreams: &Upstreams) -> io::Result<Vec<C
     match nginx_version() {
         Some(version) => {
             println!("nginx: {version}");
-            all.push(start_often("nginx", plan.starts, || nginx(body))?);
+            all.push(start_often(NGINX, plan.starts, || nginx(body))?);
         }
         None => println!("SKIPPED: nginx: there is no nginx on PATH"),
     }

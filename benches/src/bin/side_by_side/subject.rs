@@ -13,7 +13,7 @@ use infra_health_benches::process::Process;
 use crate::{CONNECTIONS, Round};
 
 /// Until a server that has answered everything sleeps, so that its scheduler's account is complete.
-const SETTLING: Duration = Duration::from_millis(2);
+pub(crate) const SETTLING: Duration = Duration::from_millis(2);
 
 /// One way of asking one server.
 pub(crate) struct Subject {
@@ -73,6 +73,11 @@ impl Subject {
         self.each(|round| what(&round.measured))
     }
 
+    /// The rounds, as the load generator saw them.
+    pub(crate) fn measured(&self) -> impl Iterator<Item = &Measured> {
+        self.rounds.iter().map(|round| &round.measured)
+    }
+
     fn each(&self, what: impl Fn(&Round) -> f64) -> Vec<f64> {
         self.rounds.iter().map(what).collect()
     }
@@ -98,7 +103,8 @@ pub(crate) fn in_turns(
     Ok(())
 }
 
-fn order(round: usize, number: usize) -> Vec<usize> {
+/// Who is loaded when in a round.
+pub(crate) fn order(round: usize, number: usize) -> Vec<usize> {
     let mut order: Vec<_> = (0..number)
         .map(|turn| (round / 2 + turn) % number)
         .collect();
