@@ -8,7 +8,7 @@ use std::io;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, VARY, X_CONTENT_TYPE_OPTIONS};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Response, header::HeaderValue};
@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 
 const BODY: &str = r#"{"status":"healthy","checks":{"api":true,"runpod_configured":true,"r2_configured":true},"checked_at":"2026-11-23T18:06:59.123Z"}"#;
 
-const HEADERS: [(HeaderName, &str); 4] = [
+const HEADERS: [(HeaderName, &str); 5] = [
     (CONTENT_TYPE, "application/json"),
     (CACHE_CONTROL, "no-store"),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -25,6 +25,7 @@ const HEADERS: [(HeaderName, &str); 4] = [
         HeaderName::from_static("x-request-id"),
         "req_01KAS3V8Q4XJ6Z0T5N7M9B2C1D",
     ),
+    (VARY, "accept"),
 ];
 
 fn main() -> io::Result<()> {
