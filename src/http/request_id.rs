@@ -62,12 +62,22 @@ impl RequestId {
         std::str::from_utf8(bytes).unwrap_or_default()
     }
 
-    /// The value of `X-Request-Id`; `None` never happens, as the form fits into a header.
-    pub fn header(&self) -> Option<HeaderValue> {
+    /// The value of `X-Request-Id`.
+    #[expect(
+        clippy::expect_used,
+        reason = "letters, digits and '_' are valid in a header value"
+    )]
+    pub(super) fn header(&self) -> HeaderValue {
         match &self.0 {
-            Source::Caller(value) => Some(value.clone()),
-            Source::Made(text) => HeaderValue::from_bytes(text).ok(),
+            Source::Caller(value) => value.clone(),
+            Source::Made(text) => HeaderValue::from_bytes(text).expect("the text is visible ASCII"),
         }
+    }
+}
+
+impl AsRef<str> for RequestId {
+    fn as_ref(&self) -> &str {
+        self.as_str()
     }
 }
 
@@ -150,7 +160,7 @@ mod tests {
         let longest = "a".repeat(128);
         for good in ["a", "job-7.retry_2", longest.as_str()] {
             assert_eq!(of(good).as_str(), good);
-            assert_eq!(of(good).header().unwrap(), good);
+            assert_eq!(of(good).header(), good);
         }
         let long = "a".repeat(129);
         for bad in ["", "two words", "a\"b", "a/b", "é", "a,b", long.as_str()] {
