@@ -87,14 +87,15 @@ pub enum Body {
 
 impl Body {
     /// The whole body with `request_id` in its place; the id must consist of `[A-Za-z0-9._-]`.
-    pub fn with_id(&self, request_id: &str) -> Bytes {
+    pub fn with_id(self, request_id: impl AsRef<str>) -> Bytes {
         match self {
-            Body::Whole(bytes) => bytes.clone(),
+            Body::Whole(bytes) => bytes,
             Body::AroundId { before, after } => {
+                let request_id = request_id.as_ref();
                 let mut out = Vec::with_capacity(before.len() + request_id.len() + after.len());
-                out.extend_from_slice(before);
+                out.extend_from_slice(&before);
                 out.extend_from_slice(request_id.as_bytes());
-                out.extend_from_slice(after);
+                out.extend_from_slice(&after);
                 out.into()
             }
         }

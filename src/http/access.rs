@@ -12,7 +12,7 @@ use tracing::Level;
 use super::auth::KeyId;
 use super::code::Code;
 use super::method;
-use super::request_id::TraceContext;
+use super::request_id::{RequestId, TraceContext};
 
 /// Between two lines on refused requests.
 const EVERY: Duration = Duration::from_mins(1);
@@ -20,7 +20,7 @@ const EVERY: Duration = Duration::from_mins(1);
 /// What is told of a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry<'a> {
-    pub(super) request_id: &'a str,
+    pub(super) request_id: &'a RequestId,
     pub(super) trace: Option<&'a TraceContext>,
     pub(super) method: &'a Method,
     /// The endpoint's path as in the table, never what the caller sent: that may hold anything.
@@ -62,7 +62,7 @@ macro_rules! line {
     ($level:ident, $entry:ident) => {
         tracing::event!(
             Level::$level,
-            request_id = $entry.request_id,
+            request_id = $entry.request_id.as_str(),
             trace_id = $entry.trace.map(TraceContext::trace_id),
             span_id = $entry.trace.map(TraceContext::span_id),
             method = method::name(method::index($entry.method)),

@@ -31,6 +31,17 @@ pub struct Client {
     pub relayed: bool,
 }
 
+impl Client {
+    /// The sender of a request that no relay tells of.
+    pub fn direct(peer: SocketAddr) -> Self {
+        Client {
+            address: peer.ip().to_canonical(),
+            forwarded: false,
+            relayed: false,
+        }
+    }
+}
+
 /// Reads addresses with the help of `TRUSTED_PROXIES`.
 #[derive(Debug)]
 pub struct ClientAddr {
@@ -51,15 +62,11 @@ impl ClientAddr {
     /// A list that is unparsable, too long or has too many hops where it is read falls back to the socket. `Forwarded`
     /// is not read, but tells that the request was forwarded.
     pub fn of(&self, peer: SocketAddr, headers: &HeaderMap) -> Client {
-        let peer = peer.ip().to_canonical();
         let listed = headers.contains_key(X_FORWARDED_FOR);
         if !listed && !headers.contains_key(FORWARDED) {
-            return Client {
-                address: peer,
-                forwarded: false,
-                relayed: false,
-            };
+            return Client::direct(peer);
         }
+        let peer = peer.ip().to_canonical();
         let origin = if !self.trusts(peer) {
             self.warn_once(peer);
             None

@@ -4,10 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::{HeaderMap, HeaderValue, Method, Response};
 use http_body_util::Full;
 use tokio::time::Instant;
 use tracing::Level;
@@ -17,11 +15,10 @@ use super::auth::{Authenticator, Credential, KeyId};
 use super::client_addr::{Client, ClientAddr};
 use super::endpoints::Credentials;
 use super::error::{ApiError, Reply};
+use super::headers::Common;
 use super::rate_limit::{Bucket, Decision, RateLimiter};
 use super::seen::Seen;
 use super::shared::{Caller, Setup, Shared};
-
-pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Who sent a request.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +44,7 @@ pub(super) struct Doors {
     authenticator: Authenticator,
     limiter: Option<RateLimiter>,
     client_addr: ClientAddr,
+    headers: Common,
 }
 
 impl Doors {
@@ -56,6 +54,7 @@ impl Doors {
             limiter: RateLimiter::new(&setup.limits, Instant::now()),
             client_addr: ClientAddr::new(setup.limits.trusted_proxies.clone()),
             access: Access::default(),
+            headers: Common::new(),
             shared: Arc::new(Shared::new(setup)),
         }
     }
@@ -63,14 +62,21 @@ impl Doors {
     /// Reads who asks, as far as the endpoint wants to know.
     pub(super) fn identify(&self, peer: SocketAddr, headers: &HeaderMap, seen: &Seen) -> Who {
         Who {
-            client: self.client_addr.of(peer, headers),
-            credential: self.credential(seen.credentials, headers),
+            client: if seen.is_forwarded {
+                self.client_addr.of(peer, headers)
+            } else {
+                Client::direct(peer)
+            },
+            credential: self.credential(seen, headers),
         }
     }
 
     /// What the request's key amounts to; where no key is configured, none is looked at.
-    fn credential(&self, asked: Credentials, headers: &HeaderMap) -> Credential {
-        let credential = match asked {
+    fn credential(&self, seen: &Seen, headers: &HeaderMap) -> Credential {
+        if !seen.has_key {
+            return Credential::Missing;
+        }
+        let credential = match seen.credentials {
             Credentials::Ignored => Credential::Missing,
             Credentials::Optional | Credentials::Key => self.authenticator.check(headers),
             Credentials::Scraper => self.authenticator.check_bearer(headers),
@@ -142,8 +148,7 @@ impl Doors {
     /// The response: headers that all of them have, the id in an error body, no body for HEAD; and its
     /// line in the log.
     pub(super) fn finish(&self, seen: &Seen, who: &Who, reply: Reply) -> Response<Full<Bytes>> {
-        let request_id = seen.id.as_str();
-        let body = reply.answer.body.with_id(request_id);
+        let body = reply.answer.body.with_id(&seen.id);
         let length = body.len();
         let is_head = seen.method == Method::HEAD;
         let mut response = Response::new(if is_head {
@@ -152,18 +157,10 @@ impl Doors {
             Full::new(body)
         });
         *response.status_mut() = reply.answer.status;
+        let negotiated = seen.endpoint.is_some_and(|e| e.route.is_negotiated());
+        let common = &self.headers;
+        *response.headers_mut() = common.of(negotiated, reply.answer.media, seen.id.header());
         let headers = response.headers_mut();
-        headers.reserve(8);
-        let media = HeaderValue::from_static(reply.answer.media.as_str());
-        headers.insert(CONTENT_TYPE, media);
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if let Some(id) = seen.id.header() {
-            headers.insert(X_REQUEST_ID, id);
-        }
-        if seen.endpoint.is_some_and(|e| e.route.is_negotiated()) {
-            headers.insert(VARY, HeaderValue::from_static("accept"));
-        }
         if is_head {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
@@ -177,7 +174,7 @@ impl Doors {
         let traffic = &self.shared.traffic;
         traffic.answered(seen.endpoint, &seen.method, status, took);
         let entry = Entry {
-            request_id,
+            request_id: &seen.id,
             trace: seen.trace.as_ref(),
             method: &seen.method,
             route: seen.endpoint.map_or("unmatched", |endpoint| endpoint.path),

@@ -86,21 +86,21 @@ impl Front {
         B::Error: Into<axum::BoxError>,
     {
         let inner = &*self.0;
-        let in_flight = inner.doors.shared.traffic.enter();
         let seen = Seen::of(inner.scope, &request);
         let who = inner.doors.identify(peer.address, request.headers(), &seen);
         let reply = match inner.doors.admit(&seen, &who) {
             Err(refused) => refused.into(),
-            Ok(caller) => match inner.at_once(&seen, request.uri().query(), caller) {
-                Some(reply) => reply,
-                None => {
+            Ok(caller) => {
+                let Some(reply) = inner.at_once(&seen, request.uri().query(), caller) else {
+                    let in_flight = inner.doors.shared.traffic.enter();
                     return Either::Right(Box::pin(async move {
                         let _in_flight = in_flight;
                         let reply = inner.routed(request, caller, &peer.gone).await;
                         inner.doors.finish(&seen, &who, reply)
                     }));
-                }
-            },
+                };
+                reply
+            }
         };
         Either::Left(ready(inner.doors.finish(&seen, &who, reply)))
     }

@@ -27,7 +27,7 @@ fn form(caller: Caller) -> Form {
 impl Shared {
     /// Plain `/health`, without waiting; `None` while the first round is under way.
     pub(super) fn health_at_once(&self, caller: Caller) -> Option<Reply> {
-        let published = self.published();
+        let published = self.monitor.published.borrow();
         (!published.starting).then(|| self.health_of(&published, &self.plain(caller), caller.at))
     }
 

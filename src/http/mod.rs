@@ -14,6 +14,7 @@ mod doors;
 pub mod endpoints;
 pub mod error;
 pub mod front;
+mod headers;
 mod health;
 mod method;
 mod metrics;

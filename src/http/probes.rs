@@ -91,7 +91,7 @@ impl Shared {
 
     fn situation(&self, now: Instant) -> Situation {
         let at = self.moment(now);
-        let published = self.published();
+        let published = self.monitor.published.borrow();
         let failing = self
             .required
             .iter()

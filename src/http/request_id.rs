@@ -1,8 +1,7 @@
 //! Request ids: the caller's, or one of our own; and the caller's place in a trace.
 
+use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
@@ -31,18 +30,17 @@ impl RequestId {
         }
     }
 
-    /// A new id: `req_` and a ULID, ordered by `at`. Its 80 bits of chance start at random in each process
+    /// A new id: `req_` and a ULID, ordered by `at`. Its 80 bits of chance start at random in each thread
     /// and count up from there, so ids differ within a process, and across replicas and restarts as well.
     fn make(at: SystemTime) -> Self {
-        static START: LazyLock<u128> = LazyLock::new(|| {
-            let random = || u128::from(RandomState::new().hash_one(std::process::id()));
-            random() << 64 | random()
-        });
-        static COUNT: AtomicU64 = AtomicU64::new(0);
+        thread_local! {
+            static CHANCE: Cell<u128> = Cell::new(random());
+        }
         let millis = at.duration_since(UNIX_EPOCH).map_or(0, |since| {
             u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
         });
-        let chance = START.wrapping_add(u128::from(COUNT.fetch_add(1, Relaxed)));
+        let chance = CHANCE.get();
+        CHANCE.set(chance.wrapping_add(1));
         let mut text = [0; MADE_LEN];
         let (prefix, rest) = text.split_at_mut(PREFIX.len());
         prefix.copy_from_slice(PREFIX.as_bytes());
@@ -62,13 +60,29 @@ impl RequestId {
         std::str::from_utf8(bytes).unwrap_or_default()
     }
 
-    /// The value of `X-Request-Id`; `None` never happens, as the form fits into a header.
-    pub fn header(&self) -> Option<HeaderValue> {
+    /// The value of `X-Request-Id`.
+    #[expect(
+        clippy::expect_used,
+        reason = "letters, digits and '_' are valid in a header value"
+    )]
+    pub(super) fn header(&self) -> HeaderValue {
         match &self.0 {
-            Source::Caller(value) => Some(value.clone()),
-            Source::Made(text) => HeaderValue::from_bytes(text).ok(),
+            Source::Caller(value) => value.clone(),
+            Source::Made(text) => HeaderValue::from_bytes(text).expect("the text is visible ASCII"),
         }
     }
+}
+
+impl AsRef<str> for RequestId {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+/// Different in each process and in each thread.
+fn random() -> u128 {
+    let half = || u128::from(RandomState::new().hash_one(std::process::id()));
+    half() << 64 | half()
 }
 
 fn has_form(id: &[u8]) -> bool {
@@ -150,7 +164,7 @@ mod tests {
         let longest = "a".repeat(128);
         for good in ["a", "job-7.retry_2", longest.as_str()] {
             assert_eq!(of(good).as_str(), good);
-            assert_eq!(of(good).header().unwrap(), good);
+            assert_eq!(of(good).header(), good);
         }
         let long = "a".repeat(129);
         for bad in ["", "two words", "a\"b", "a/b", "é", "a,b", long.as_str()] {
@@ -171,6 +185,11 @@ mod tests {
             .map(|_| RequestId::make(start).as_str().to_owned())
             .collect();
         assert_eq!(same.len(), 1000);
+        let others = std::thread::spawn(move || {
+            let ids = (0..1000).map(|_| RequestId::make(start).as_str().to_owned());
+            ids.collect::<HashSet<_>>()
+        });
+        assert!(same.is_disjoint(&others.join().unwrap()), "of two threads");
         assert!(
             ids.iter()
                 .all(|id| has_form(id.as_bytes()) && id.len() == 30)

@@ -18,6 +18,10 @@ pub(super) struct Seen {
     pub(super) at: Instant,
     pub(super) id: RequestId,
     pub(super) trace: Option<TraceContext>,
+    /// Whether a key may be among the headers.
+    pub(super) has_key: bool,
+    /// Whether a relay tells of itself.
+    pub(super) is_forwarded: bool,
     /// Another instance's check of this API.
     pub(super) is_probe: bool,
     pub(super) method: Method,
@@ -46,6 +50,8 @@ impl Seen {
             at,
             id: RequestId::of(told.request_id.get()),
             trace: told.traceparent.get().and_then(TraceContext::parse),
+            has_key: told.has_key,
+            is_forwarded: told.is_forwarded,
             is_probe: told.is_probe,
             method: method.clone(),
             endpoint,
@@ -74,6 +80,8 @@ impl Seen {
 struct Told<'a> {
     request_id: Single<'a>,
     traceparent: Single<'a>,
+    has_key: bool,
+    is_forwarded: bool,
     is_probe: bool,
     accepts: Accepts,
 }
@@ -86,6 +94,8 @@ impl<'a> Told<'a> {
                 "x-request-id" => told.request_id.add(value),
                 "traceparent" => told.traceparent.add(value),
                 "accept" => told.accepts.add(value),
+                "x-api-key" | "authorization" => told.has_key = true,
+                "x-forwarded-for" | "forwarded" => told.is_forwarded = true,
                 "x-infra-health-probe" => told.is_probe = value == "1",
                 _ => {}
             }

@@ -125,6 +125,7 @@ impl Shared {
         }
     }
 
+    /// To keep; what is done with it at once can borrow it.
     pub(super) fn published(&self) -> Arc<Published> {
         Arc::clone(&self.monitor.published.borrow())
     }

@@ -52,13 +52,16 @@ impl Heartbeat {
 
     /// How long ago the last beat was.
     pub fn age(&self, now: Instant) -> Duration {
-        let last = self.0.base + Duration::from_millis(self.0.millis.load(Ordering::Relaxed));
-        now.saturating_duration_since(last)
+        now.saturating_duration_since(self.last())
     }
 
     /// Whether the last beat is too old.
     pub fn is_stalled(&self, now: Instant) -> bool {
-        self.age(now) > STALLED_AFTER
+        now > self.last() + STALLED_AFTER
+    }
+
+    fn last(&self) -> Instant {
+        self.0.base + Duration::from_millis(self.0.millis.load(Ordering::Relaxed))
     }
 }
 

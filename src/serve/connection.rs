@@ -1,6 +1,8 @@
 //! One connection, from its entry in the table to its last byte.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use http::header::{CONNECTION, HeaderValue};
@@ -59,7 +61,14 @@ async fn run<H: Handler>(
     });
     let io = TokioIo::new(Tracked::new(stream, Arc::clone(slot), peer.gone.clone()));
     let mut connection = builder().serve_connection(io, service);
-    let outcome = (&mut connection).await;
+    let outcome = poll_fn(|cx| {
+        let outcome = Pin::new(&mut connection).poll(cx);
+        if outcome.is_pending() {
+            slot.waits();
+        }
+        outcome
+    })
+    .await;
     if let Err(error) = &outcome
         && let Some(cause) = cause(error)
     {

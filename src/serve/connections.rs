@@ -362,6 +362,7 @@ mod tests {
             members[id].slot().called();
             members[id].slot().body_ended();
             members[id].slot().flushed();
+            members[id].slot().waits();
         }
         let ids = |table: &Table| {
             let mut ids: Vec<_> = table.lock().entries.keys().copied().collect();

@@ -5,7 +5,9 @@
 //!                      ▲                                                               │
 //!                      └──────────────────────── first byte ◄──────────────────────────┘
 //! ```
-//! and `Lingering` from anywhere, once nothing more will be answered. Every change is one relaxed store.
+//! and `Lingering` from anywhere, once nothing more will be answered. Every change is one relaxed store. The clock is
+//! read once the task has done what it could and waits: a request that is read, answered and flushed at once costs
+//! one reading, not one a phase.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -39,6 +41,10 @@ pub(super) struct State {
 }
 
 const PHASE_BITS: u32 = 3;
+
+/// In place of a time: the phase has begun in this very moment, and the task is still at work. Later than any time, so
+/// it is never overdue.
+const JUST_NOW: u64 = u64::MAX >> PHASE_BITS;
 
 impl State {
     pub(super) fn new(phase: Phase, since: u64) -> Self {
@@ -107,7 +113,7 @@ impl Slot {
     /// seen until its next byte: until then the connection counts as idle, which it cannot profit from.
     pub(super) fn bytes_read(&self) {
         match self.state().phase() {
-            Phase::Idle => self.enter(Phase::Head),
+            Phase::Idle => self.begin(Phase::Head),
             Phase::Fresh => self.keep_since(Phase::Head),
             _ => {}
         }
@@ -126,7 +132,15 @@ impl Slot {
     /// The kernel has every byte that hyper had.
     pub(super) fn flushed(&self) {
         if self.state().phase() == Phase::Writing {
-            self.enter(Phase::Idle);
+            self.begin(Phase::Idle);
+        }
+    }
+
+    /// The task waits, whatever for.
+    pub(super) fn waits(&self) {
+        let state = self.state();
+        if state.since() == JUST_NOW {
+            self.enter(state.phase());
         }
     }
 
@@ -146,19 +160,27 @@ impl Slot {
     }
 
     fn keep_since(&self, phase: Phase) {
-        self.word
-            .store(State::new(phase, self.state().since()).word, Relaxed);
+        self.store(phase, self.state().since());
+    }
+
+    /// Its time is told by [`Slot::waits`].
+    fn begin(&self, phase: Phase) {
+        self.store(phase, JUST_NOW);
     }
 
     fn enter(&self, phase: Phase) {
-        self.word
-            .store(State::new(phase, millis_since(self.epoch)).word, Relaxed);
+        self.store(phase, millis_since(self.epoch));
+    }
+
+    fn store(&self, phase: Phase, since: u64) {
+        self.word.store(State::new(phase, since).word, Relaxed);
     }
 }
 
 /// Milliseconds since `epoch`.
 pub(super) fn millis_since(epoch: Instant) -> u64 {
-    u64::try_from(epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+    let elapsed = epoch.elapsed();
+    elapsed.as_secs() * 1000 + u64::from(elapsed.subsec_millis())
 }
 
 #[cfg(test)]
@@ -211,15 +233,34 @@ mod tests {
         );
         slot.body_ended();
         slot.flushed();
+        assert_eq!(seen(&slot), (Phase::Idle, JUST_NOW));
+        slot.waits();
         assert_eq!(seen(&slot), (Phase::Idle, 20));
         at(10).await;
+        slot.waits();
+        assert_eq!(seen(&slot), (Phase::Idle, 20), "woken for nothing");
         slot.bytes_read();
+        slot.waits();
         assert_eq!(
             seen(&slot),
             (Phase::Head, 30),
             "a later head counts from its first byte"
         );
         at(10).await;
+        slot.called();
+        slot.waits();
+        assert_eq!(seen(&slot), (Phase::Busy, 30));
+        slot.body_ended();
+        slot.flushed();
+        slot.bytes_read();
+        slot.called();
+        assert_eq!(seen(&slot), (Phase::Busy, JUST_NOW));
+        slot.waits();
+        assert_eq!(
+            seen(&slot),
+            (Phase::Busy, 40),
+            "a head that came at once counts from then"
+        );
         slot.lingering();
         slot.bytes_read();
         assert_eq!(seen(&slot), (Phase::Lingering, 40));

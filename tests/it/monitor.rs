@@ -190,7 +190,8 @@ async fn the_published_answers_follow_the_states() {
         &Script::default(),
         &Script::of([Step::Fail, Step::Fail]),
     );
-    let body = |p: &Published| String::from_utf8(p.health.body.with_id("x").to_vec()).unwrap();
+    let body =
+        |p: &Published| String::from_utf8(p.health.body.clone().with_id("x").to_vec()).unwrap();
     let settled = until(&monitor, |p| body(p).contains(r#""status":"healthy""#)).await;
     assert!(body(&settled).contains(r#""checks":{"first":true,"second":true}"#));
     assert!(!settled.starting);

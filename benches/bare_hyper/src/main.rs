@@ -26,6 +26,7 @@ const HEADERS: [(HeaderName, &str); 5] = [
         HeaderName::from_static("x-request-id"),
         "req_01KAS3V8Q4XJ6Z0T5N7M9B2C1D",
     ),
+    (VARY, "accept"),
 ];
 
 fn main() -> io::Result<()> {

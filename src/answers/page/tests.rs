@@ -80,7 +80,7 @@ impl World {
 
 fn shown(answer: &Answer) -> String {
     assert_eq!((answer.status, answer.media), (StatusCode::OK, Media::Html));
-    let text = answer.body.with_id("");
+    let text = answer.body.clone().with_id("");
     String::from_utf8(text.to_vec()).unwrap()
 }
 

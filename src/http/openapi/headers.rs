@@ -10,8 +10,8 @@ use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
-use crate::http::doors::X_REQUEST_ID;
 use crate::http::endpoints::Route;
+use crate::http::headers::X_REQUEST_ID;
 use crate::http::rate_limit::{RATELIMIT, RATELIMIT_POLICY};
 
 /// One that responses can have.

@@ -58,7 +58,7 @@ impl Shown {
     }
 
     fn value(&self) -> Value {
-        let bytes = self.reply.answer.body.with_id(ID);
+        let bytes = self.reply.answer.body.clone().with_id(ID);
         serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&bytes)))
     }

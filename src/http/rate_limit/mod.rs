@@ -162,16 +162,23 @@ impl RateLimiter {
     }
 
     fn hash(&self, client: Client) -> u64 {
-        self.hasher
-            .hash_one((prefix(client.address), client.forwarded))
+        self.hasher.hash_one(number(client))
     }
 }
 
-/// Who counts as one: an IPv4 address, or the /64 that an IPv6 subscriber gets at least.
-fn prefix(address: IpAddr) -> (bool, u128) {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => (false, v4.to_bits().into()),
-        IpAddr::V6(v6) => (true, v6.to_bits() >> 64),
+/// Who counts as one, as one number: an IPv4 address, or the /64 that an IPv6 subscriber gets at least; and whether
+/// the request was forwarded.
+fn number(client: Client) -> u128 {
+    const IS_V6: u128 = 1 << 64;
+    const IS_FORWARDED: u128 = 1 << 65;
+    let prefix = match client.address.to_canonical() {
+        IpAddr::V4(v4) => v4.to_bits().into(),
+        IpAddr::V6(v6) => IS_V6 | v6.to_bits() >> 64,
+    };
+    if client.forwarded {
+        IS_FORWARDED | prefix
+    } else {
+        prefix
     }
 }
 
