@@ -138,7 +138,6 @@ http {{
       add_header x-content-type-options nosniff;
       add_header vary accept;
       add_header x-request-id req_01KAS3V8Q4XJ6Z0T5N7M9B2C1D;
-      add_header vary accept;
       return 200 '{body}';
     }}
   }}

@@ -21,7 +21,6 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (CONTENT_TYPE, "application/json"),
     (CACHE_CONTROL, "no-store"),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (VARY, "accept"),
     (
         HeaderName::from_static("x-request-id"),
         "req_01KAS3V8Q4XJ6Z0T5N7M9B2C1D",
