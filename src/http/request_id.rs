@@ -2,14 +2,18 @@
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
+use tokio::time::Instant;
 use ulid::Ulid;
 
 const PREFIX: &str = "req_";
 const MADE_LEN: usize = PREFIX.len() + ulid::ULID_LEN;
 const MAX_LEN: usize = 128;
+
+/// How long the time of ids goes by the monotonic clock before the wall clock is read again.
+const WALL_CLOCK_LASTS: Duration = Duration::from_secs(1);
 
 /// 1 to 128 characters of `[A-Za-z0-9._-]`: safe in a header, in JSON and in a log line as it is.
 #[derive(Debug, Clone)]
@@ -22,23 +26,20 @@ enum Source {
 }
 
 impl RequestId {
-    /// The caller's id if it has the form, else a new one.
-    pub fn of(callers: Option<&HeaderValue>) -> Self {
+    /// The caller's id if it has the form, else a new one; `at` is when the request came.
+    pub fn of(callers: Option<&HeaderValue>, at: Instant) -> Self {
         match callers {
             Some(value) if has_form(value.as_bytes()) => RequestId(Source::Caller(value.clone())),
-            _ => Self::make(SystemTime::now()),
+            _ => Self::make(wall_millis(at)),
         }
     }
 
-    /// A new id: `req_` and a ULID, ordered by `at`. Its 80 bits of chance start at random in each thread
+    /// A new id: `req_` and a ULID, ordered by `millis` since 1970. Its 80 bits of chance start at random in each thread
     /// and count up from there, so ids differ within a process, and across replicas and restarts as well.
-    fn make(at: SystemTime) -> Self {
+    fn make(millis: u64) -> Self {
         thread_local! {
             static CHANCE: Cell<u128> = Cell::new(random());
         }
-        let millis = at.duration_since(UNIX_EPOCH).map_or(0, |since| {
-            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-        });
         let chance = CHANCE.get();
         CHANCE.set(chance.wrapping_add(1));
         let mut text = [0; MADE_LEN];
@@ -77,6 +78,32 @@ impl AsRef<str> for RequestId {
     fn as_ref(&self) -> &str {
         self.as_str()
     }
+}
+
+/// Milliseconds from 1970 to `at`. Each thread reads the wall clock once a second: requests know their moment by the
+/// monotonic clock already, and the second clock would cost each of them as much as the first.
+fn wall_millis(at: Instant) -> u64 {
+    thread_local! {
+        static READ: Cell<Option<(Instant, u64)>> = const { Cell::new(None) };
+    }
+    let since = |read: Instant| at.saturating_duration_since(read);
+    let (read, then) = READ
+        .get()
+        .filter(|(read, _)| since(*read) < WALL_CLOCK_LASTS)
+        .unwrap_or_else(|| {
+            let wall = SystemTime::now().duration_since(UNIX_EPOCH);
+            let read = (at, wall.map_or(0, millis));
+            READ.set(Some(read));
+            read
+        });
+    then.saturating_add(millis(since(read)))
+}
+
+/// Whole milliseconds; up to a duration of 500 million years.
+fn millis(of: Duration) -> u64 {
+    of.as_secs()
+        .saturating_mul(1000)
+        .saturating_add(of.subsec_millis().into())
 }
 
 /// Different in each process and in each thread.
@@ -153,10 +180,14 @@ fn is_set(field: &[u8]) -> bool {
 mod tests {
     use super::*;
     use std::collections::HashSet;
-    use std::time::Duration;
 
     fn of(text: &str) -> RequestId {
-        RequestId::of(Some(&HeaderValue::from_bytes(text.as_bytes()).unwrap()))
+        let value = HeaderValue::from_bytes(text.as_bytes()).unwrap();
+        RequestId::of(Some(&value), Instant::now())
+    }
+
+    fn made_at(millis: u64) -> String {
+        RequestId::make(millis).as_str().to_owned()
     }
 
     #[test]
@@ -174,19 +205,14 @@ mod tests {
 
     #[test]
     fn made_ids_are_unique_have_the_form_and_sort_by_time() {
-        let start = SystemTime::now();
-        let ids: Vec<_> = (0..1000)
-            .map(|n| RequestId::make(start + Duration::from_millis(n)))
-            .map(|id| id.as_str().to_owned())
-            .collect();
+        let start = 1_764_000_000_000;
+        let ids: Vec<_> = (0..1000).map(|n| made_at(start + n)).collect();
         assert!(ids.is_sorted());
         assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len());
-        let same: HashSet<_> = (0..1000)
-            .map(|_| RequestId::make(start).as_str().to_owned())
-            .collect();
+        let same: HashSet<_> = (0..1000).map(|_| made_at(start)).collect();
         assert_eq!(same.len(), 1000);
         let others = std::thread::spawn(move || {
-            let ids = (0..1000).map(|_| RequestId::make(start).as_str().to_owned());
+            let ids = (0..1000).map(|_| made_at(start));
             ids.collect::<HashSet<_>>()
         });
         assert!(same.is_disjoint(&others.join().unwrap()), "of two threads");
@@ -194,6 +220,23 @@ mod tests {
             ids.iter()
                 .all(|id| has_form(id.as_bytes()) && id.len() == 30)
         );
+    }
+
+    #[test]
+    fn an_id_tells_when_its_request_came() {
+        let told = |at| {
+            let id = RequestId::of(None, at);
+            let ulid = Ulid::from_string(&id.as_str()[PREFIX.len()..]).unwrap();
+            Duration::from_millis(ulid.timestamp_ms())
+        };
+        let wall = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let (before, start) = (wall(), Instant::now());
+        let first = told(start);
+        assert!(first + Duration::from_millis(1) > before && first <= wall());
+        let half = Duration::from_millis(500);
+        assert_eq!(told(start + half), first + half, "by the monotonic clock");
+        let later = told(start + WALL_CLOCK_LASTS);
+        assert!(first <= later && later <= wall(), "by the wall clock again");
     }
 
     #[test]

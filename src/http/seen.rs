@@ -48,7 +48,7 @@ impl Seen {
         let told = Told::by(request.headers());
         Seen {
             at,
-            id: RequestId::of(told.request_id.get()),
+            id: RequestId::of(told.request_id.get(), at),
             trace: told.traceparent.get().and_then(TraceContext::parse),
             has_key: told.has_key,
             is_forwarded: told.is_forwarded,

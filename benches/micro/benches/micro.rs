@@ -29,6 +29,7 @@ use infra_health_micro::answering::{Answering, get, must_be};
 use infra_health_micro::asking::{Checks, configured};
 use infra_health_micro::{Error, KEY, upstream};
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::Instant;
 
 fn main() -> Result<(), Error> {
     let mut criterion = Criterion::default().configure_from_args();
@@ -135,11 +136,12 @@ fn doors(criterion: &mut Criterion, loaded: &Loaded) -> Result<(), Error> {
     }
 
     let callers = HeaderValue::from_static("0af7651916cd43dd8448eb211c80319c");
+    let at = Instant::now();
     criterion.bench_function("request_id/made", |b| {
-        b.iter(|| RequestId::of(black_box(None)));
+        b.iter(|| RequestId::of(black_box(None), at));
     });
     criterion.bench_function("request_id/callers", |b| {
-        b.iter(|| RequestId::of(Some(black_box(&callers))));
+        b.iter(|| RequestId::of(Some(black_box(&callers)), at));
     });
     Ok(())
 }

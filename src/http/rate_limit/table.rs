@@ -63,12 +63,16 @@ impl Set {
     /// The slot for a bucket, and the value seen there with the tag that it is to have.
     fn choose(&self, own: u64, now: u64) -> (&Slot, u64, u64) {
         let seen = self.0.each_ref().map(|slot| slot.load(Ordering::Relaxed));
-        let in_use = |value: u64| tat(value) > now;
-        let find = |wanted: &dyn Fn(u64) -> bool| seen.iter().position(|value| wanted(*value));
-        let mine = find(&|value| in_use(value) && tag(value) == own)
-            // The first one for everyone: two requests that open the same bucket at once meet here.
-            .or_else(|| find(&|value| !in_use(value)));
-        if let Some(way) = mine {
+        let mut drained = None;
+        for (way, &value) in seen.iter().enumerate() {
+            if tat(value) <= now {
+                // The first one for everyone: two requests that open the same bucket at once meet here.
+                drained = drained.or(Some(way));
+            } else if tag(value) == own {
+                return (&self.0[way], value, own);
+            }
+        }
+        if let Some(way) = drained {
             return (&self.0[way], seen[way], own);
         }
         let emptiest = (1..WAYS).fold(0, |best, way| {
