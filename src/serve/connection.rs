@@ -1,7 +1,7 @@
 //! One connection, from its entry in the table to its last byte.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -35,48 +35,55 @@ pub(super) fn open<H: Handler>(
     table.adopt(id, task.abort_handle());
 }
 
-async fn run<H: Handler>(
+/// Serves it to its end.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "the future of an `async fn` keeps two places for each argument that it borrows from"
+)]
+fn run<H: Handler>(
     stream: TcpStream,
     peer: Peer,
     handler: H,
     drain: Drain,
     member: Membership,
-) {
-    let slot = member.slot();
-    // Calls borrow what the connection has: a clone each would be several atomic writes a request.
-    let (handler, drain, peer) = (&handler, &drain, &peer);
-    let service = service_fn(|request| {
-        slot.called();
-        let answer = handler.call(peer, request);
-        async move {
-            let mut response = answer.await;
-            // Asked after the handler: the drain may have begun meanwhile.
-            if drain.stage() == Stage::Closing {
-                response
-                    .headers_mut()
-                    .insert(CONNECTION, HeaderValue::from_static("close"));
+) -> impl Future<Output = ()> + Send {
+    async move {
+        let slot = member.slot();
+        // Calls borrow what the connection has: a clone each would be several atomic writes a request.
+        let (handler, drain, peer) = (&handler, &drain, &peer);
+        let service = service_fn(|request| {
+            slot.called();
+            let answer = handler.call(peer, request);
+            async move {
+                let mut response = answer.await;
+                // Asked after the handler: the drain may have begun meanwhile.
+                if drain.stage() == Stage::Closing {
+                    response
+                        .headers_mut()
+                        .insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response.map(|body| Ending::new(body, Arc::clone(slot))))
             }
-            Ok::<_, Infallible>(response.map(|body| Ending::new(body, Arc::clone(slot))))
+        });
+        let io = TokioIo::new(Tracked::new(stream, Arc::clone(slot), peer.gone.clone()));
+        let mut connection = builder().serve_connection(io, service);
+        let outcome = poll_fn(|cx| {
+            let outcome = Pin::new(&mut connection).poll(cx);
+            if outcome.is_pending() {
+                slot.waits();
+            }
+            outcome
+        })
+        .await;
+        if let Err(error) = &outcome
+            && let Some(cause) = cause(error)
+        {
+            member.ended(cause);
         }
-    });
-    let io = TokioIo::new(Tracked::new(stream, Arc::clone(slot), peer.gone.clone()));
-    let mut connection = builder().serve_connection(io, service);
-    let outcome = poll_fn(|cx| {
-        let outcome = Pin::new(&mut connection).poll(cx);
-        if outcome.is_pending() {
-            slot.waits();
-        }
-        outcome
-    })
-    .await;
-    if let Err(error) = &outcome
-        && let Some(cause) = cause(error)
-    {
-        member.ended(cause);
+        slot.lingering();
+        // Boxed: an open connection keeps no room for its end.
+        Box::pin(linger(connection.into_parts().io.into_inner())).await;
     }
-    slot.lingering();
-    // Boxed: an open connection keeps no room for its end.
-    Box::pin(linger(connection.into_parts().io.into_inner())).await;
 }
 
 fn builder() -> http1::Builder {
