@@ -12,6 +12,8 @@ pub mod detail;
 pub mod histogram;
 pub mod history;
 pub mod http;
+#[cfg(feature = "jobs")]
+pub mod jobs;
 pub mod metrics;
 pub mod monitor;
 pub mod panics;

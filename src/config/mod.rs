@@ -14,6 +14,7 @@ mod environment;
 mod exposed;
 mod file;
 mod generation;
+pub mod job_types;
 mod pace;
 mod proxy;
 mod r2;
@@ -39,6 +40,7 @@ use std::fmt;
 
 pub use effective::{EffectiveValue, Origin};
 pub use environment::Environment;
+pub use job_types::{Database, JobWebhooks, Jobs, Signals};
 pub use proxy::ProxyUrl;
 pub use reload::{ReloadErrors, Reloader};
 pub use service_manager::ServiceManager;

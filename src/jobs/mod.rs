@@ -1,0 +1,21 @@
+//! The room for job events: what the video API and RunPod say of their jobs, kept and judged.
+//!
+//! ```text
+//! webhook ─► signature ─► body ─► event::Delivery ─► writer ─► store (SQLite or Postgres)
+//!                                                      │ lifecycle::Job::apply, pure
+//!                    signals::evaluate, pure ◄─ window ┘
+//!                       │ watch channel: Arc<Board>
+//!                     /signals, metrics, status page, the check job_signals
+//! ```
+//!
+//! It lives on a thread of its own with a runtime of its own, so that neither a slow disk nor a large body is
+//! felt by `/health`; it restarts its own tasks and never ends the process. Without a webhook's secret nothing
+//! of it is started.
+
+pub mod event;
+pub mod lifecycle;
+pub mod room;
+pub mod signals;
+pub mod store;
+
+pub use room::{Incoming, Receipt, Refusal, Room};

@@ -1,0 +1,4 @@
+//! The two signals of the jobs: failure rate, and p95 of the processing latency by model.
+
+pub mod board;
+pub mod window;
