@@ -12,10 +12,15 @@
 //! felt by `/health`; it restarts its own tasks and never ends the process. Without a webhook's secret nothing
 //! of it is started.
 
+mod body;
 pub mod event;
+mod intake;
 pub mod lifecycle;
+mod names;
 pub mod room;
 pub mod signals;
+mod signature;
 pub mod store;
+mod text;
 
 pub use room::{Incoming, Receipt, Refusal, Room};
