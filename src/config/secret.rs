@@ -22,6 +22,18 @@ impl<T> Current<T> {
         Self::new(value).1
     }
 
+    /// The value now; [`Current::changed`] waits for one after it.
+    pub fn latest(&mut self) -> Arc<T> {
+        self.0.borrow_and_update().clone()
+    }
+
+    /// Returns once there is a value that [`Current::latest`] has not told; waits for ever where none can come.
+    pub async fn changed(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// The value now.
     pub fn get(&self) -> Arc<T> {
         self.0.borrow().clone()

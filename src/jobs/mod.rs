@@ -13,14 +13,24 @@
 //! of it is started.
 
 mod body;
+mod counts;
+mod evaluator;
 pub mod event;
+mod feed;
 mod intake;
+mod journal;
+mod keeper;
 pub mod lifecycle;
 mod names;
+mod pruner;
 pub mod room;
 pub mod signals;
 mod signature;
 pub mod store;
 mod text;
+mod trouble;
+mod writer;
 
-pub use room::{Incoming, Receipt, Refusal, Room};
+pub use counts::FAMILIES;
+pub use feed::Feed;
+pub use room::{Incoming, Receipt, Refusal, Room, Setup};
