@@ -16,6 +16,7 @@ mod body;
 mod counts;
 mod evaluator;
 pub mod event;
+pub mod families;
 mod feed;
 mod intake;
 mod journal;
@@ -31,6 +32,5 @@ mod text;
 mod trouble;
 mod writer;
 
-pub use counts::FAMILIES;
 pub use feed::Feed;
 pub use room::{Incoming, Receipt, Refusal, Room, Setup};

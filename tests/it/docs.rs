@@ -231,7 +231,10 @@ fn the_table_of_endpoints_is_the_codes() {
 pub(crate) fn families() -> Vec<&'static Family> {
     let checks = checks::infos(&defaults());
     let of_checks = checks.iter().flat_map(|info| info.families);
-    families::ALL.iter().chain(of_checks).copied().collect()
+    let all = families::ALL.iter().chain(of_checks).copied();
+    #[cfg(feature = "jobs")]
+    let all = all.chain(infra_health::jobs::families::ALL.iter().copied());
+    all.collect()
 }
 
 #[test]

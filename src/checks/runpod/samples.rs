@@ -50,9 +50,14 @@ impl Report for RunPodData {
 /// it is another check's.
 pub fn ended_jobs(reported: &Reported) -> Vec<(Label, u64, u64)> {
     let of = |result: &str| {
-        let samples = reported.samples.iter().filter(|sample| *sample.family == JOBS_TOTAL);
+        let samples = reported
+            .samples
+            .iter()
+            .filter(|sample| *sample.family == JOBS_TOTAL);
         let told = samples.filter_map(|sample| match (&sample.labels[..], &sample.value) {
-            ([LabelValue::Name(endpoint), told], Value::Number(count)) if told.as_str() == result => {
+            ([LabelValue::Name(endpoint), told], Value::Number(count))
+                if told.as_str() == result =>
+            {
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,
