@@ -10,7 +10,7 @@ use super::urls;
 use super::values::{Fault, Parsed};
 
 const ACCEPTED: &str = "postgres://user:password@host/database, other characters than letters and digits in each part percent-encoded";
-const PARAMETERS: &str = "of sslmode, sslrootcert, sslcert, sslkey, host, hostaddr, port, dbname, user, password, application_name each once, with a value";
+const PARAMETERS: &str = "sslmode, sslrootcert, sslcert, sslkey, host, hostaddr, port, dbname, user, password and application_name, each once and with a value";
 const MODES: &str = "sslmode of disable, allow, prefer, require, verify-ca or verify-full";
 const TLS: &str = "sslmode=require, verify-ca or verify-full, or ALLOW_INSECURE_UPSTREAMS=true";
 
@@ -74,10 +74,7 @@ pub(super) fn check(text: &str, insecure: bool) -> Parsed<()> {
         Some(_) => (),
     }
     if part(Part::Port).is_some_and(|port| !matches!(port.parse::<u16>(), Ok(1..))) {
-        return Err(Fault::new(
-            "has a port that is none",
-            "a port from 1 to 65535",
-        ));
+        return Err(Fault::new("has a malformed port", "a port from 1 to 65535"));
     }
     let encrypted = match part(Part::Mode) {
         None => false,

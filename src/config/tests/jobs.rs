@@ -125,8 +125,9 @@ fn shares_are_decimal_numbers_and_add_up() {
             ("FAILURE_RATE_BUDGET", budget),
         ])
         .signals;
-        assert_eq!(signals.failure_baseline, baseline.parse::<f64>().unwrap());
-        assert_eq!(signals.failure_budget, budget.parse::<f64>().unwrap());
+        let shares = [baseline, budget].map(|text| text.parse::<f64>().unwrap());
+        let found = (signals.failure_baseline, signals.failure_budget);
+        assert_eq!(found, (shares[0], shares[1]));
     }
 }
 

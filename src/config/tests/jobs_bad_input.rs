@@ -12,7 +12,7 @@ const URL: &str =
 const SQLITE: &str =
     "sqlite:// and the path of a file, other characters than letters and digits percent-encoded";
 const POSTGRES: &str = "postgres://user:password@host/database, other characters than letters and digits in each part percent-encoded";
-const PARAMETERS: &str = "of sslmode, sslrootcert, sslcert, sslkey, host, hostaddr, port, dbname, user, password, application_name each once, with a value";
+const PARAMETERS: &str = "sslmode, sslrootcert, sslcert, sslkey, host, hostaddr, port, dbname, user, password and application_name, each once and with a value";
 
 /// A variable, what is accepted, and bad values, each with what is wrong with it.
 type Group = (
@@ -258,7 +258,7 @@ const BAD: &[Group] = &[
         "a port from 1 to 65535",
         &[(
             "postgres://me@localhost/jobs?port=0",
-            "has a port that is none",
+            "has a malformed port",
         )],
     ),
     (
