@@ -24,6 +24,8 @@ mod http_errors;
 mod http_health;
 mod http_log;
 mod http_probes;
+#[cfg(feature = "jobs")]
+mod jobs_store;
 mod kept_connections;
 mod layering;
 mod metrics;
