@@ -84,6 +84,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "vitals",
         ],
     ),
+    // A room of its own: what the service asks of its upstreams is none of its business, nor how it answers.
+    (
+        "jobs",
+        &["clock", "detail", "reason", "histogram", "sample", "config"],
+    ),
     // Answering. Never `checks`: no request can reach an upstream.
     (
         "http",
@@ -279,6 +284,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("TcpStream::connect", &["checks/", "cli/probe.rs"]),
     // To listen; it connects nowhere.
     ("TcpSocket", &["serve/accept.rs"]),
+    // The job store's driver has connections of its own.
+    ("sqlx", &["jobs/store/"]),
     ("UdpSocket", &[]),
     ("UnixStream", &[]),
     // One way: to the service manager.

@@ -26,6 +26,8 @@ mod http_log;
 mod http_probes;
 #[cfg(feature = "jobs")]
 mod jobs_room;
+#[cfg(feature = "jobs")]
+mod jobs_store;
 mod kept_connections;
 mod layering;
 mod metrics;
