@@ -284,7 +284,28 @@ impl Service {
             r2_policy: self.pace.r2,
             api_health_url: None,
             https_proxy: None,
+            jobs: default_jobs(),
             warnings,
         }
+    }
+}
+
+fn default_jobs() -> Jobs {
+    let minutes = std::time::Duration::from_mins;
+    Jobs {
+        takes_webhooks: false,
+        takes_runpod: false,
+        max_age: minutes(24 * 60),
+        retention: minutes(90 * 24 * 60),
+        max_bytes: 1 << 30,
+        signals: Signals {
+            affect_health: false,
+            latency_slo: minutes(5),
+            latency_slo_by_model: Vec::new(),
+            failure_baseline: 0.02,
+            failure_budget: 0.03,
+            window: minutes(15),
+            min_samples: 20,
+        },
     }
 }

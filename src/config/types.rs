@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use reqwest::Url;
 use secrecy::SecretString;
 
+use super::job_types::Jobs;
 use super::proxy::ProxyUrl;
 use crate::detail::{Detail, Label};
 
@@ -31,6 +32,8 @@ pub struct Config {
     pub api_health_url: Option<Url>,
     /// `HTTPS_PROXY`: the only proxy ever used, for `https` upstreams.
     pub https_proxy: Option<ProxyUrl>,
+    /// The job room.
+    pub jobs: Jobs,
     /// Soft lints and likely misspellings, one sentence each: told at start, by `config` and by `doctor`.
     pub warnings: Vec<Detail>,
 }
