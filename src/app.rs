@@ -13,6 +13,7 @@ use crate::calls::Calls;
 use crate::checks::{self, Parts, client::Client};
 use crate::clock::Clock;
 use crate::config::{Config, Live, Loaded, Reloader};
+use crate::http::endpoints::Webhooks;
 use crate::http::{Facts, Front, Setup, options};
 use crate::monitor::{self, Monitor};
 use crate::serve::{Drain, Shutdown, Stage};
@@ -96,6 +97,12 @@ impl App {
             monitor: monitor.handle.clone(),
             facts: facts(&drain, &vitals),
             metrics,
+            webhooks: Webhooks {
+                jobs: config.jobs.takes_webhooks,
+                runpod: config.jobs.takes_runpod,
+            },
+            #[cfg(feature = "jobs")]
+            jobs: None,
         });
         Ok(App {
             config,
