@@ -2,11 +2,12 @@
 
 use std::io::Write;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 #[cfg(feature = "jobs")]
 use infra_health::http::endpoints::Webhooks;
 use serde_json::Value;
+use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 
 use crate::support::service::Mode::{Fail, Pass};
@@ -28,6 +29,13 @@ impl Write for Log {
 impl Log {
     /// Takes the lines of this thread, on which these tests' requests are answered.
     fn start() -> (Log, DefaultGuard) {
+        // While there is but one subscriber, whichever thread comes to a line first is asked whether anybody wants it,
+        // and its answer holds for all threads; the other tests' have none.
+        static SECOND: LazyLock<Dispatch> = LazyLock::new(|| {
+            let nowhere = tracing_subscriber::fmt().with_writer(std::io::sink);
+            Dispatch::new(nowhere.with_max_level(tracing::Level::DEBUG).finish())
+        });
+        LazyLock::force(&SECOND);
         let log = Log::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
