@@ -11,7 +11,7 @@ use super::families::{
     SIGNAL_STATE, SIGNAL_THRESHOLD, SIGNAL_VALUE, SIGNALS_CURRENT, SIGNALS_EVALUATED, STORE_ERRORS,
     STORE_UP,
 };
-use super::lifecycle::{Job, Verdict};
+use super::lifecycle::Job;
 use super::names::{self, Bounded};
 use super::room::Refusal;
 use super::signals::board::{Board, Reading, State};
@@ -50,6 +50,7 @@ const ENDED: [(Ended, &str); 3] = [
 /// Counters of one process.
 #[derive(Debug)]
 pub(super) struct Counts {
+    counted: i16,
     events: [AtomicU64; TOLD.len()],
     deliveries: [[AtomicU64; RESULTS.len()]; 2],
     store_up: AtomicBool,
@@ -69,9 +70,9 @@ struct Jobs {
 }
 
 impl Counts {
-    /// The models with an SLO of their own have their series from the start: one that began with its first event
+    /// `counted`: whose jobs the signals are judged from. The models with an SLO of their own have their series from the start: one that began with its first event
     /// would hide that from `increase()`.
-    pub(super) fn new(settings: &Signals) -> Self {
+    pub(super) fn new(settings: &Signals, counted: i16) -> Self {
         let named = settings
             .latency_slo_by_model
             .iter()
@@ -84,6 +85,7 @@ impl Counts {
         };
         let empty = |model: &Label| (model.clone(), Histogram::new(Scale::Jobs));
         Counts {
+            counted,
             events: Default::default(),
             deliveries: Default::default(),
             store_up: AtomicBool::new(false),
@@ -114,43 +116,41 @@ impl Counts {
 
     /// Counts what was stored.
     pub(super) fn stored(&self, delivery: &Delivery, stored: &Stored) {
-        let Stored::Recorded { verdict, job, .. } = stored else {
+        let Stored::Recorded { before, job, .. } = stored else {
             return;
         };
         if let Some(told) = TOLD.iter().position(|told| *told == delivery.told) {
             self.events[told].fetch_add(1, Relaxed);
         }
-        if let Some(job) = job.as_deref().filter(|job| job.status.is_terminal()) {
-            self.finished(delivery, *verdict, job);
+        if let Some(job) = job.as_deref().filter(|job| self.counts(job)) {
+            self.job(before.as_deref().filter(|job| self.counts(job)), job);
         }
     }
 
-    fn finished(&self, delivery: &Delivery, verdict: Verdict, job: &Job) {
-        // The start of a job that is completed already makes its time known.
-        let late_start = verdict == Verdict::Late
-            && delivery.told == Told::Reached(Status::Processing)
-            && job.facts.execution_ms.is_none()
-            && job.started_at == Some(delivery.at);
-        if verdict != Verdict::Moved && !late_start {
+    /// Whether a job is one of those that the signals are judged from.
+    fn counts(&self, job: &Job) -> bool {
+        job.sources & self.counted != 0
+    }
+
+    /// Counts what has become known of a job: that it ended, and how long it took.
+    fn job(&self, before: Option<&Job>, job: &Job) {
+        let is_news = before.and_then(Ended::of).is_none();
+        let ended = Ended::of(job).filter(|_| is_news);
+        let was_timed = before.and_then(Job::processing_ms).is_some();
+        let took = job.processing_ms().filter(|_| !was_timed);
+        if ended.is_none() && took.is_none() {
             return;
         }
         let mut jobs = self.jobs();
         let model = jobs.models.of(names::model(job.facts.model.as_deref()));
-        if verdict == Verdict::Moved {
-            let ended = Ended::of(job);
-            let outcome = ENDED.iter().find(|(known, _)| Some(*known) == ended);
+        if let Some((_, outcome)) = ENDED.iter().find(|(known, _)| Some(*known) == ended) {
             let code = job.facts.error_code.clone().and_then(Label::new);
-            let code = code
-                .filter(|_| job.status == Status::Failed)
-                .map(|code| jobs.codes.of(code));
-            let series = (
-                outcome.map_or("failed", |(_, name)| *name),
-                code,
-                model.clone(),
-            );
+            let code = code.filter(|_| job.status == Status::Failed);
+            let code = code.map(|code| jobs.codes.of(code));
+            let series = (*outcome, code, model.clone());
             *jobs.finished.entry(series).or_default() += 1;
         }
-        if let Some(took) = job.processing_ms().and_then(|ms| u64::try_from(ms).ok()) {
+        if let Some(took) = took.and_then(|ms| u64::try_from(ms).ok()) {
             let times = jobs.processing.entry(model);
             times
                 .or_insert_with(|| Histogram::new(Scale::Jobs))

@@ -7,9 +7,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::counts::Counts;
-use super::event::Source;
+use super::event::counted;
 use super::intake::milliseconds;
-use super::signals;
 use super::signals::board::{Basis, Board};
 use super::signals::judge::judge;
 use super::store::{Kind, Store, StoreError};
@@ -31,7 +30,7 @@ pub(super) struct Evaluator {
 impl Evaluator {
     /// Judges until the store is lost.
     pub(super) async fn run(self, store: Store) -> Result<(), StoreError> {
-        let mut ticks = interval(signals::interval(&self.settings.signals));
+        let mut ticks = interval(Board::interval(self.settings.signals.window));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut trouble = Trouble::default();
         loop {
@@ -68,19 +67,10 @@ impl Evaluator {
         let now = milliseconds(self.clock.now().wall);
         let span = i64::try_from(settings.window.as_millis()).unwrap_or(i64::MAX);
         let slices = store
-            .window(now.saturating_sub(span), now, self.counted())
+            .window(now.saturating_sub(span), now, counted(&self.settings))
             .await?;
         let judged = judge(&slices, &store.kept().await?, settings, now);
         store.keep(&judged.kept).await?;
         Ok(Board::of(judged, Basis::Webhooks, settings, now))
-    }
-
-    /// Whose jobs count. The API's and RunPod's are told under ids of their own, so both would count twice.
-    fn counted(&self) -> i16 {
-        if self.settings.takes_webhooks {
-            Source::Webhook.bit()
-        } else {
-            Source::RunPod.bit()
-        }
     }
 }

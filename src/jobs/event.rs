@@ -4,6 +4,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::config::Jobs;
+
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
@@ -83,6 +85,16 @@ impl Source {
             Source::Webhook => "webhook",
             Source::RunPod => "runpod",
         }
+    }
+}
+
+/// Whose jobs the signals are judged from. The API's and RunPod's are told under ids of their own, so both would
+/// count twice.
+pub(super) fn counted(settings: &Jobs) -> i16 {
+    if settings.takes_webhooks {
+        Source::Webhook.bit()
+    } else {
+        Source::RunPod.bit()
     }
 }
 

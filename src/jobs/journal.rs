@@ -59,7 +59,7 @@ pub(super) fn stored(delivery: &Delivery, stored: &Stored) {
         return;
     };
     let facts = job.as_ref().map_or(&delivery.facts, |job| &job.facts);
-    let from = before.map(Status::as_str);
+    let from = before.as_ref().map(|job| job.status.as_str());
     match (verdict, job) {
         (Verdict::Moved, Some(job)) => {
             line!(

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::counts::{Counts, of_board};
 use super::evaluator::Evaluator;
-use super::event::{Delivery, Source};
+use super::event::{Delivery, Source, counted};
 use super::feed::Feed;
 use super::intake;
 use super::journal;
@@ -32,8 +32,6 @@ use crate::sample::Sample;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Deliveries that wait for the store at most.
 const QUEUE: usize = 2048;
-/// Bytes of bodies that wait for the store at most.
-const QUEUED_BYTES: usize = 32 << 20;
 /// Questions that are put to the store at a time.
 const READERS: usize = 4;
 
@@ -132,7 +130,6 @@ struct Inner {
 struct Desk {
     runtime: Handle,
     queue: mpsc::Sender<Queued>,
-    bytes: Arc<Semaphore>,
     readers: Arc<Semaphore>,
     store: watch::Receiver<Option<Store>>,
 }
@@ -157,7 +154,7 @@ impl Room {
             Basis::RunPodCounters
         };
         let (publish, board) = watch::channel(Board::blank(basis, &settings.signals));
-        let counts = Arc::new(Counts::new(&settings.signals));
+        let counts = Arc::new(Counts::new(&settings.signals, counted(&settings)));
         let publish = Arc::new(publish);
         let (desk, feed) = if with_webhooks {
             let evaluator = Evaluator {
@@ -202,10 +199,20 @@ impl Room {
         self.count(Source::Webhook, taken)
     }
 
-    /// Takes a delivery of `POST /webhooks/runpod/{token}`; likewise.
-    pub async fn runpod(&self, token: &str, incoming: Incoming) -> Result<Receipt, Refusal> {
-        let known = signature::is_token(&self.0.webhooks.get().runpod_tokens, token);
-        let taken = match self.desk(known && self.0.settings.takes_runpod) {
+    /// Whether `token` is one of `RUNPOD_WEBHOOK_TOKEN`: to be asked before a body is read. A wrong one is counted.
+    pub fn is_runpods(&self, token: &str) -> bool {
+        let is_ours = signature::is_token(&self.0.webhooks.get().runpod_tokens, token);
+        if !is_ours {
+            self.0
+                .counts
+                .answered(Source::RunPod, Err(Refusal::WrongToken));
+        }
+        is_ours
+    }
+
+    /// Takes a delivery of `POST /webhooks/runpod/{token}` whose token [`Room::is_runpods`] knew; likewise.
+    pub async fn runpod(&self, incoming: Incoming) -> Result<Receipt, Refusal> {
+        let taken = match self.desk(self.0.settings.takes_runpod) {
             Ok(desk) => {
                 let inner = Arc::clone(&self.0);
                 desk.within(async move {
@@ -296,21 +303,13 @@ impl Inner {
             .as_ref()
             .filter(|desk| desk.store.borrow().is_some())
             .ok_or(CLOSED)?;
-        let size = u32::try_from(delivery.body.len()).unwrap_or(u32::MAX);
-        let memory = Arc::clone(&desk.bytes)
-            .try_acquire_many_owned(size)
-            .map_err(|_| CROWDED)?;
         let receipt = Receipt {
             duplicate: false,
             delivery_id: delivery.delivery_id.clone(),
             job_id: delivery.job_id.clone(),
         };
         let (answer, stored) = oneshot::channel();
-        let queued = Queued {
-            delivery,
-            answer,
-            memory,
-        };
+        let queued = Queued { delivery, answer };
         desk.queue.try_send(queued).map_err(|_| CROWDED)?;
         // Dropped when the store goes, or with the task that writes.
         let stored = stored.await.map_err(|_| CLOSED)??;
@@ -333,7 +332,6 @@ impl Desk {
         let desk = Desk {
             runtime: runtime.handle().clone(),
             queue,
-            bytes: Arc::new(Semaphore::new(QUEUED_BYTES)),
             readers: Arc::new(Semaphore::new(READERS)),
             store,
         };

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use super::counts::Counts;
@@ -26,8 +26,6 @@ const SILENT: u32 = 3;
 pub(super) struct Queued {
     pub(super) delivery: Delivery,
     pub(super) answer: oneshot::Sender<Result<Stored, StoreError>>,
-    /// Its share of what bodies may take.
-    pub(super) memory: OwnedSemaphorePermit,
 }
 
 /// The queue's end, which outlives the task that reads it.
@@ -71,14 +69,14 @@ pub(super) async fn write(
 async fn commit(store: &Store, batch: &mut Vec<Queued>, counts: &Counts) -> Result<(), StoreError> {
     let (deliveries, waiting): (Vec<_>, Vec<_>) = batch
         .drain(..)
-        .map(|queued| (queued.delivery, (queued.answer, queued.memory)))
+        .map(|queued| (queued.delivery, queued.answer))
         .unzip();
     let outcomes = outcomes(store, &deliveries, counts).await;
     let error = outcomes
         .iter()
         .find_map(|outcome| outcome.as_ref().err().cloned());
     let is_lost = outcomes.iter().all(Result::is_err);
-    for ((delivery, (answer, _memory)), outcome) in deliveries.iter().zip(waiting).zip(outcomes) {
+    for ((delivery, answer), outcome) in deliveries.iter().zip(waiting).zip(outcomes) {
         if let Ok(stored) = &outcome {
             counts.stored(delivery, stored);
             journal::stored(delivery, stored);

@@ -278,20 +278,18 @@ async fn runpods_job_is_told_once_a_status_and_by_its_token_alone() {
     let rooms = Rooms::open().await;
     let body =
         json!({"id": "r-1", "status": "COMPLETED", "executionTime": 61_000, "input": {"x": 1}});
-    let receipt = rooms.room.runpod(TOKEN, of_runpod(&body)).await.unwrap();
+    let receipt = rooms.room.runpod(of_runpod(&body)).await.unwrap();
     assert_eq!((receipt.duplicate, receipt.job_id.as_str()), (false, "r-1"));
-    assert!(
-        rooms
-            .room
-            .runpod(TOKEN, of_runpod(&body))
-            .await
-            .unwrap()
-            .duplicate
-    );
+    assert!(rooms.room.runpod(of_runpod(&body)).await.unwrap().duplicate);
     for wrong in ["", "x", &TOKEN[1..]] {
-        let refused = rooms.room.runpod(wrong, of_runpod(&body)).await;
-        assert_eq!(refused, Err(Refusal::WrongToken));
+        assert!(!rooms.room.is_runpods(wrong));
     }
+    assert!(rooms.room.is_runpods(TOKEN));
+    let wrong = rooms.count(
+        "infra_health_job_deliveries_total",
+        &["runpod", "wrong_token"],
+    );
+    assert_eq!(wrong, 3.0);
     assert_eq!(
         rooms.trail("r-1").await.job.unwrap().processing_ms(),
         Some(61_000)
@@ -463,7 +461,7 @@ async fn slow_jobs_are_pending_for_as_long_as_the_window_and_then_fire() {
             json!({"id": format!("r-{number}"), "status": "COMPLETED", "executionTime": 301_000});
         number += 1;
         // RunPod's own jobs do not count next to the API's, so they are told as the API's, too.
-        rooms.room.runpod(TOKEN, of_runpod(&body)).await.unwrap();
+        rooms.room.runpod(of_runpod(&body)).await.unwrap();
         rooms
             .send(
                 &format!("d{number}"),

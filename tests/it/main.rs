@@ -22,6 +22,8 @@ mod health_json;
 mod hostile_upstreams;
 mod http_errors;
 mod http_health;
+#[cfg(feature = "jobs")]
+mod http_jobs;
 mod http_log;
 mod http_probes;
 #[cfg(feature = "jobs")]

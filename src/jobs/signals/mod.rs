@@ -3,19 +3,14 @@
 pub mod board;
 pub mod counters;
 pub mod judge;
+pub mod told;
 pub mod window;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use self::board::{Basis, Board};
 use self::judge::{Judged, judge, worst};
 use crate::config::Signals;
-
-/// Between two evaluations: a 60th of the window, from 100 ms to 15 s.
-pub fn interval(settings: &Signals) -> Duration {
-    (settings.window / 60).clamp(Duration::from_millis(100), Duration::from_secs(15))
-}
 
 impl Board {
     /// Before the first evaluation.

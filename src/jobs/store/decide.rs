@@ -50,7 +50,7 @@ pub(super) fn decide<'a>(
         events.push((delivery, verdict));
         stored.push(Stored::Recorded {
             verdict,
-            before: before.map(|job| job.status),
+            before: before.map(Box::new),
             job: job.map(Box::new),
         });
     }

@@ -139,7 +139,9 @@ async fn a_batch_tells_each_delivery_what_its_job_was_before(place: Place) {
     let told: Vec<_> = stored
         .into_iter()
         .map(|stored| match stored {
-            Stored::Recorded { before, job, .. } => (before, job.unwrap().status),
+            Stored::Recorded { before, job, .. } => {
+                (before.map(|job| job.status), job.unwrap().status)
+            }
             Stored::Duplicate => panic!("all are new"),
         })
         .collect();
