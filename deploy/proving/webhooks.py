@@ -54,6 +54,18 @@ def deliver_runpod(port, job, token=TOKEN):
     return ask(port, f"/webhooks/runpod/{token}", "POST", body=job)
 
 
+def of_size(size):
+    """A body of exactly so many bytes, once it is JSON."""
+    job = {"job_id": new_id("job"), "event": "job.progress", "padding": ""}
+    return {**job, "padding": "x" * (size - len(json.dumps(job)))}
+
+
+def no_token(proof):
+    """RunPod's token is in none of the logs of a proof."""
+    logs = [log for log in proof.scratch.glob("*.log") if TOKEN in log.read_text(errors="replace")]
+    expect(not logs, f"the token of RunPod's webhook is in {', '.join(log.name for log in logs)}")
+
+
 def is_open(port):
     """Whether the store takes deliveries: it is opened in the background."""
     return deliver(port, {"job_id": new_id("job"), "event": "job.created"}).status == 202
