@@ -226,6 +226,8 @@ fn start_monitor(
                     live,
                     vitals,
                     client,
+                    #[cfg(feature = "jobs")]
+                    signals: None,
                 },
             )?)
         },

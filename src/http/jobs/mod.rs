@@ -64,8 +64,8 @@ impl Door {
     }
 
     /// What the sender of a delivery is answered, whose body has been read to its end.
-    fn received(&self, taken: Result<Receipt, Refusal>, fresh: StatusCode) -> Reply {
-        match taken {
+    fn received(&self, outcome: Result<Receipt, Refusal>, fresh: StatusCode) -> Reply {
+        match outcome {
             Ok(receipt) => {
                 let answer = shown::received(&receipt, fresh);
                 Reply::new(answer, Code::InternalError).with_body_read()
@@ -107,8 +107,8 @@ async fn job_webhook(
     let door = &shared.jobs;
     let Taken { body, _space } = door.take(&headers, body).await?;
     let room = door.open()?;
-    let taken = room.webhook(incoming(headers, body, &id)).await;
-    Ok(door.received(taken, StatusCode::ACCEPTED))
+    let outcome = room.webhook(incoming(headers, body, &id)).await;
+    Ok(door.received(outcome, StatusCode::ACCEPTED))
 }
 
 async fn runpod_webhook(
@@ -123,8 +123,8 @@ async fn runpod_webhook(
     let room = door.open()?;
     // A token needs no escapes: one that has some is none of ours.
     let token = uri.path().rsplit('/').next().unwrap_or_default();
-    let taken = room.runpod(token, incoming(headers, body, &id)).await;
-    Ok(door.received(taken, StatusCode::OK))
+    let outcome = room.runpod(token, incoming(headers, body, &id)).await;
+    Ok(door.received(outcome, StatusCode::OK))
 }
 
 fn incoming(headers: HeaderMap, body: bytes::Bytes, id: &RequestId) -> Incoming {
