@@ -119,10 +119,12 @@ pub(crate) fn section_faults(sections: &BTreeMap<String, String>, reason: &Reaso
     faults
 }
 
-/// Every reason that any registered check can report.
+/// Every reason that any check can report that can be registered.
 fn reasons() -> BTreeMap<&'static str, &'static Reason> {
     let mut reasons: BTreeMap<_, _> = COMMON.iter().map(|&r| (r.code, r)).collect();
-    for info in checks::infos(&defaults()) {
+    let mut config = defaults();
+    config.jobs.signals.affect_health = true;
+    for info in checks::infos(&config) {
         for reason in info.all_reasons() {
             let other = reasons.insert(reason.code, reason);
             let same = other.is_none_or(|other| std::ptr::eq(other, reason));

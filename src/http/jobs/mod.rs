@@ -64,8 +64,8 @@ impl Door {
     }
 
     /// What the sender of a delivery is answered, whose body has been read to its end.
-    fn received(&self, taken: Result<Receipt, Refusal>, fresh: StatusCode) -> Reply {
-        match taken {
+    fn received(&self, outcome: Result<Receipt, Refusal>, fresh: StatusCode) -> Reply {
+        match outcome {
             Ok(receipt) => {
                 let answer = shown::received(&receipt, fresh);
                 Reply::new(answer, Code::InternalError).with_body_read()
@@ -105,8 +105,8 @@ async fn job_webhook(
     let door = &shared.jobs;
     let Taken { body, _space } = door.take(&headers, body).await?;
     let room = door.open()?;
-    let taken = room.webhook(incoming(headers, body, &id)).await;
-    Ok(door.received(taken, StatusCode::ACCEPTED))
+    let outcome = room.webhook(incoming(headers, body, &id)).await;
+    Ok(door.received(outcome, StatusCode::ACCEPTED))
 }
 
 async fn runpod_webhook(
