@@ -2,6 +2,7 @@
 
 use infra_health::jobs::event::{Delivery, Status, Told};
 use infra_health::jobs::lifecycle::Verdict;
+use infra_health::jobs::store::Store;
 
 use super::made::{delivery, digest, reached, verdict, verdicts};
 use super::on_both;
@@ -75,16 +76,12 @@ async fn a_poisoned_id_leaves_the_job_as_it_was(place: Place) {
 /// Two handles on one database, as two replicas have: each gets every delivery, in batches that overlap.
 async fn two_writers_at_once_count_each_delivery_once(place: Place) {
     let (one, other) = (place.open().await, place.open().await);
+    let life = Status::ALL.into_iter().cycle();
     let all: Vec<Delivery> = (0..120)
-        .map(|n| {
-            reached(
-                &format!("job-{}", n / 4),
-                Status::ALL[n % 4],
-                1_000 + n as i64,
-            )
-        })
+        .zip(life)
+        .map(|(n, status)| reached(&format!("job-{}", n / 4), status, 1_000 + n))
         .collect();
-    let write = async |store: &infra_health::jobs::store::Store, size: usize| {
+    let write = async |store: &Store, size: usize| {
         let mut new = 0;
         for batch in all.chunks(size) {
             new += verdicts(store, batch).await.iter().flatten().count();
