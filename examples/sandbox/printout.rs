@@ -5,9 +5,9 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::API_KEY;
 use crate::faults::{self, Fault, Kind};
 use crate::upstreams::Upstreams;
+use crate::{API_KEY, webhooks};
 
 /// Prints at once. A closed output is no reason to end.
 pub(crate) fn say(text: &str) {
@@ -90,6 +90,15 @@ pub(crate) fn introduction(places: &Places<'_>) -> String {
     for (what, command) in tries {
         let _ = writeln!(text, "  # {what}\n  {command}");
     }
+    if cfg!(feature = "jobs") {
+        let _ = write!(
+            text,
+            "\nJobs:\n{}  # a day of jobs in a minute, in place of this sandbox; j, or this, plays another\n\
+             \x20 cargo run --example sandbox -- --day\n\
+             \x20 curl -X POST {control}/day\n",
+            webhooks::tries(&url)
+        );
+    }
     let _ = write!(
         text,
         "\nSwitch a fault on: type its letter and Enter, again to switch it off. Or:\n\
@@ -150,6 +159,14 @@ pub(crate) fn switched_off(fault: &Fault) -> String {
 
 pub(crate) fn all_healthy() -> String {
     "sandbox: every fault is off\n".to_owned()
+}
+
+pub(crate) fn day(playing: bool) -> &'static str {
+    if playing {
+        "a day is being played\n"
+    } else {
+        "no day is being played\n"
+    }
 }
 
 fn upstream(fault: &Fault) -> &'static str {

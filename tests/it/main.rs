@@ -35,6 +35,7 @@ mod page;
 mod r2;
 mod runpod;
 mod sandbox;
+mod sandbox_day;
 mod serve_descriptors;
 mod serve_drain;
 mod serve_heads;
