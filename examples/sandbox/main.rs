@@ -154,6 +154,7 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         runpod: &upstreams.runpod.url(),
         r2: &upstreams.r2.url(),
         env_file: &variables.write(&files)?,
+        plays: arguments.day,
     });
     printout::say(&introduction);
 

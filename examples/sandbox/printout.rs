@@ -22,6 +22,8 @@ pub(crate) struct Places<'a> {
     pub(crate) runpod: &'a str,
     pub(crate) r2: &'a str,
     pub(crate) env_file: &'a Path,
+    /// Whether days of jobs can be played.
+    pub(crate) plays: bool,
 }
 
 /// What to try, and every fault.
@@ -32,6 +34,7 @@ pub(crate) fn introduction(places: &Places<'_>) -> String {
         runpod,
         r2,
         env_file,
+        plays,
     } = places;
     let url = format!("http://{service}");
     let control = format!("http://{control}");
@@ -91,14 +94,20 @@ pub(crate) fn introduction(places: &Places<'_>) -> String {
         let _ = writeln!(text, "  # {what}\n  {command}");
     }
     if cfg!(feature = "jobs") {
-        let _ = write!(
-            text,
-            "\nJobs:\n{}  # a day of jobs in a minute, in place of this sandbox; j, or this, plays another\n\
-             \x20 cargo run --example sandbox -- --day\n\
-             \x20 curl -X POST {control}/day\n",
-            webhooks::tries(&url)
-        );
+        let _ = write!(text, "\nJobs:\n{}", webhooks::tries(&url));
+        text.push_str(&if *plays {
+            format!("  # another day of jobs, as j does\n  curl -X POST {control}/day\n")
+        } else {
+            "  # a sandbox that plays a day of jobs in a minute\n  cargo run --example sandbox -- --day\n".to_owned()
+        });
     }
+    text.push_str(&switches(&control));
+    text
+}
+
+/// Every fault, and how it is switched.
+fn switches(control: &str) -> String {
+    let mut text = String::new();
     let _ = write!(
         text,
         "\nSwitch a fault on: type its letter and Enter, again to switch it off. Or:\n\

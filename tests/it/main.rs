@@ -36,6 +36,8 @@ mod r2;
 mod runpod;
 mod sandbox;
 mod sandbox_day;
+#[cfg(feature = "jobs")]
+mod sandbox_plays;
 mod serve_descriptors;
 mod serve_drain;
 mod serve_heads;
