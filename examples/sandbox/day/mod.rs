@@ -12,8 +12,9 @@ pub(crate) mod pace;
 pub(crate) mod send;
 pub(crate) mod watch;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use infra_health::clock::rfc3339;
@@ -34,6 +35,8 @@ const SEED: u64 = 20_260_115;
 /// Deliveries under way at a time.
 const AT_A_TIME: usize = 64;
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Of the day: a delivery that is later shifts what the signals see.
+const LATE: Duration = Duration::from_mins(3);
 
 /// What to play, where to.
 #[derive(Debug)]
@@ -138,10 +141,11 @@ impl Inner {
         };
         let (over, is_over) = state::channel(false);
         let send = async {
-            send_all(deliveries, &sender, clock).await;
+            let late = send_all(deliveries, &sender, clock).await;
             over.send_replace(true);
+            late
         };
-        let ((), board) = tokio::join!(send, watcher.run(is_over));
+        let (late, board) = tokio::join!(send, watcher.run(is_over));
         if sender.tally.gives_up() {
             let why = sender.tally.first_refusal().unwrap_or_default();
             say(&format!(
@@ -151,6 +155,12 @@ impl Inner {
             return;
         }
         say(&over_text(number, jobs.len(), again, &sender.tally, &board));
+        if late > pace.real(LATE) {
+            let late = late.as_millis();
+            say(&format!(
+                "  deliveries were up to {late} ms late, so signals were, too: take more --minutes\n"
+            ));
+        }
         if let Some(job_id) = failed {
             let (url, key) = (&self.service, crate::API_KEY);
             say(&format!(
@@ -160,18 +170,21 @@ impl Inner {
     }
 }
 
-/// Sends each when it is its time, until midnight or until too many were refused.
-async fn send_all(deliveries: Vec<Delivery>, sender: &Arc<Sender>, clock: DayClock) {
+/// Sends each when it is its time, until midnight or until too many were refused. How late the latest was.
+async fn send_all(deliveries: Vec<Delivery>, sender: &Arc<Sender>, clock: DayClock) -> Duration {
+    let mut latest = Duration::ZERO;
     let permits = Arc::new(Semaphore::new(AT_A_TIME));
     let mut under_way = JoinSet::new();
     for delivery in deliveries {
         if sender.tally.gives_up() {
             break;
         }
-        sleep_until(clock.real(delivery.sent).0).await;
+        let time = clock.real(delivery.sent).0;
+        sleep_until(time).await;
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
             break;
         };
+        latest = latest.max(time.elapsed());
         while under_way.try_join_next().is_some() {}
         let sender = Arc::clone(sender);
         let timestamp = rfc3339(clock.real(delivery.told).1.into());
@@ -181,11 +194,11 @@ async fn send_all(deliveries: Vec<Delivery>, sender: &Arc<Sender>, clock: DayClo
         });
     }
     while under_way.join_next().await.is_some() {}
+    latest
 }
 
 fn over_text(number: u32, jobs: usize, again: usize, tally: &Tally, board: &Board) -> String {
-    use std::fmt::Write as _;
-    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let (accepted, duplicates) = (count(&tally.accepted), count(&tally.duplicates));
     let (completed, failed) = (count(&tally.completed), count(&tally.failed));
     let (tried_again, refused) = (count(&tally.tried_again), count(&tally.refused));

@@ -1,6 +1,6 @@
 //! Asks the service for its signals while a day is played, and says what changes.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use reqwest::{Client, StatusCode};
@@ -88,20 +88,20 @@ impl Watcher<'_> {
     /// Says what is new; the hour that is to be told next.
     fn tell(&self, board: &mut Board, signals: &Signals, next_hour: u64) -> u64 {
         let now = self.clock.now();
+        let is_due = hour(now) >= next_hour;
+        if is_due {
+            let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+            let (completed, failed) = (count(&self.tally.completed), count(&self.tally.failed));
+            say(&format!(
+                "  {}  {completed} completed, {failed} failed; {}\n",
+                hh_mm(Duration::from_hours(hour(now))),
+                board.summary(signals)
+            ));
+        }
         for line in board.take(signals, now, |text| self.clock.moment(text)) {
             say(&format!("* {line}\n"));
         }
-        if hour(now) < next_hour {
-            return next_hour;
-        }
-        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        let (completed, failed) = (count(&self.tally.completed), count(&self.tally.failed));
-        say(&format!(
-            "  {}  {completed} completed, {failed} failed; {}\n",
-            hh_mm(Duration::from_hours(hour(now))),
-            board.summary(signals)
-        ));
-        hour(now) + 1
+        if is_due { hour(now) + 1 } else { next_hour }
     }
 
     async fn signals(&self) -> Result<Signals, String> {
