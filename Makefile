@@ -7,7 +7,7 @@ SHELL_SCRIPTS := $(shell git ls-files | xargs grep -lE '^\#!.*(bash|/sh)$$')
 PYTHON_SCRIPTS := $(shell git ls-files '*.py'; git ls-files | xargs grep -lE '^\#!.*python3$$')
 
 .PHONY: all ci fmt clippy doc test deny scripts fetch tools install bench bench-brief
-.PHONY: proofs service metrics alerts dashboard haproxy nginx kubernetes systemd openapi page image
+.PHONY: proofs service metrics alerts dashboard haproxy nginx kubernetes systemd openapi page webhooks image
 
 all: fmt clippy doc test
 
@@ -32,7 +32,7 @@ scripts: ## lints of the scripts (Debian's packages shellcheck, pyflakes3)
 	shellcheck $(SHELL_SCRIPTS)
 	pyflakes3 $(sort $(PYTHON_SCRIPTS))
 
-proofs: metrics alerts dashboard haproxy nginx kubernetes systemd openapi page image ## each piece with the real program
+proofs: metrics alerts dashboard haproxy nginx kubernetes systemd openapi page webhooks image ## each piece with the real program
 
 install: ## what the proofs need of Debian; root
 	.ci/install
@@ -68,6 +68,9 @@ openapi: service ## a validator, and schemathesis against the running service
 
 page: service ## the status page in a real Chromium
 	tests/page/prove
+
+webhooks: service ## job events signed by Node, Python and openssl
+	tests/webhooks/prove
 
 image: ## builds and proves the image without a registry; root, Debian
 	deploy/image/prove
