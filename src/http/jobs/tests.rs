@@ -50,7 +50,7 @@ fn a_refusal_is_told_by_status_code_and_headers() {
 #[test]
 fn a_wrong_token_is_answered_as_an_unknown_path_is() {
     let unknown = Reply::from(ApiError::not_found(Scope::Everything(Webhooks::ALL)));
-    let wrong = of(Refusal::WrongToken);
+    let wrong = Reply::from(Door::new(None, Webhooks::ALL).refused(Refusal::WrongToken));
     assert_eq!(wrong.answer, unknown.answer);
     assert_eq!(wrong.code, unknown.code);
     assert_eq!(wrong.headers, unknown.headers);
