@@ -94,12 +94,17 @@ pub(crate) fn introduction(places: &Places<'_>) -> String {
         let _ = writeln!(text, "  # {what}\n  {command}");
     }
     if cfg!(feature = "jobs") {
-        let _ = write!(text, "\nJobs:\n{}", webhooks::tries(&url));
-        text.push_str(&if *plays {
-            format!("  # another day of jobs, as j does\n  curl -X POST {control}/day\n")
+        let (what, command) = if *plays {
+            (
+                "another day of jobs, as j does",
+                format!("curl -X POST {control}/day"),
+            )
         } else {
-            "  # a sandbox that plays a day of jobs in a minute\n  cargo run --example sandbox -- --day\n".to_owned()
-        });
+            let command = "cargo run --example sandbox -- --day".to_owned();
+            ("a sandbox that plays a day of jobs in a minute", command)
+        };
+        let tries = webhooks::tries(&url);
+        let _ = write!(text, "\nJobs:\n{tries}  # {what}\n  {command}\n");
     }
     text.push_str(&switches(&control));
     text

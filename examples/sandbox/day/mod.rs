@@ -18,16 +18,16 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use infra_health::clock::rfc3339;
-use reqwest::Client;
+use reqwest::{Client, StatusCode};
 use tokio::sync::{Semaphore, watch as state};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use self::board::Board;
 use self::deliveries::{Delivery, Event};
 use self::pace::{Pace, hh_mm};
 use self::send::{REFUSALS, Sender, Tally};
-use self::watch::{DayClock, Watcher};
+use self::watch::{DayClock, EVERY, Watcher};
 use crate::printout::say;
 
 /// The same day every time.
@@ -125,6 +125,7 @@ impl Inner {
         let failed = deliveries.iter().find(|one| one.event == Event::Failed);
         let failed = failed.map(|one| one.job_id.clone());
 
+        self.store_is_open().await;
         let sender = Arc::new(Sender::new(self.client.clone(), &self.service, secret));
         let started = (Instant::now(), SystemTime::now());
         let clock = DayClock {
@@ -166,6 +167,21 @@ impl Inner {
             say(&format!(
                 "  one that failed: curl -s -H 'X-Api-Key: {key}' {url}/jobs/{job_id}\n"
             ));
+        }
+    }
+}
+
+impl Inner {
+    /// The store is opened in the background: until then a day would only be late. Waits for 10 s at most.
+    async fn store_is_open(&self) {
+        let url = format!("{}/jobs/none", self.service);
+        for _ in 0..10_000 / EVERY.as_millis() {
+            let request = self.client.get(&url).header("x-api-key", self.settings.key);
+            let status = request.send().await.map(|response| response.status());
+            if status.is_ok_and(|status| status != StatusCode::SERVICE_UNAVAILABLE) {
+                return;
+            }
+            sleep(EVERY).await;
         }
     }
 }

@@ -13,7 +13,7 @@ use super::send::Tally;
 use crate::printout::say;
 
 /// Between two questions: less often than the sandbox's rate limit allows one key.
-const EVERY: Duration = Duration::from_millis(150);
+pub(crate) const EVERY: Duration = Duration::from_millis(150);
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What hour it is of a day that is played.
