@@ -127,7 +127,7 @@ impl App {
                 runpod: config.jobs.takes_runpod,
             },
             #[cfg(feature = "jobs")]
-            jobs: Some(room),
+            jobs: room,
         });
         #[cfg_attr(
             not(feature = "jobs"),

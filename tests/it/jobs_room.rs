@@ -25,6 +25,7 @@ use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
+use crate::support::folder::in_memory;
 use crate::support::raw::DEADLINE;
 
 const SECRET: &str = "whsec_of-the-room-test";
@@ -138,13 +139,6 @@ impl Rooms {
             other => panic!("{family}{labels:?}: {other:?}"),
         }
     }
-}
-
-/// What is flushed there is flushed at once, however busy the machine's disk is.
-fn in_memory() -> TempDir {
-    TempDir::new_in("/dev/shm")
-        .or_else(|_| TempDir::new())
-        .unwrap()
 }
 
 fn now() -> time::OffsetDateTime {
@@ -527,7 +521,7 @@ async fn without_webhooks_there_is_no_store_and_the_rate_is_that_of_runpods_coun
         max_bytes: 1 << 30,
         signals: signals(),
     };
-    let folder = TempDir::new().unwrap();
+    let folder = in_memory();
     let file = folder.path().join("jobs.db");
     let (room, feed) = Room::start(Setup {
         settings,
