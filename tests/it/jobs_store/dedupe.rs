@@ -1,5 +1,6 @@
 //! A delivery counts once, by its id and by its digest.
 
+use futures_util::future::join_all;
 use infra_health::jobs::event::{Delivery, Status, Told};
 use infra_health::jobs::lifecycle::Verdict;
 use infra_health::jobs::store::Store;
@@ -13,7 +14,7 @@ on_both!(
     a_duplicate_registers_nothing_of_its_own,
     a_batch_is_compared_with_itself,
     a_poisoned_id_leaves_the_job_as_it_was,
-    two_writers_at_once_count_each_delivery_once,
+    writers_at_once_count_each_delivery_once,
 );
 
 fn progress(id: &str, digest_of: &str) -> Delivery {
@@ -73,9 +74,9 @@ async fn a_poisoned_id_leaves_the_job_as_it_was(place: Place) {
     assert!(store.job("job").await.unwrap().unwrap() == before);
 }
 
-/// Two handles on one database, as two replicas have: each gets every delivery, in batches that overlap.
-async fn two_writers_at_once_count_each_delivery_once(place: Place) {
-    let (one, other) = (place.open().await, place.open().await);
+/// Handles of their own on one database, as replicas have: each gets every delivery, in batches that overlap.
+async fn writers_at_once_count_each_delivery_once(place: Place) {
+    let (one, other, third) = (place.open().await, place.open().await, place.open().await);
     let life = Status::ALL.into_iter().cycle();
     let all: Vec<Delivery> = (0..120)
         .zip(life)
@@ -88,8 +89,9 @@ async fn two_writers_at_once_count_each_delivery_once(place: Place) {
         }
         new
     };
-    let (of_one, of_other) = tokio::join!(write(&one, 7), write(&other, 11));
-    assert_eq!(of_one + of_other, all.len());
+    let at_once = [write(&one, 7), write(&other, 11), write(&third, 1)];
+    let new = join_all(at_once).await;
+    assert_eq!(new.iter().sum::<usize>(), all.len());
     for n in 0..30 {
         let trail = one.job(&format!("job-{n}")).await.unwrap().unwrap();
         assert_eq!(trail.records.len(), 4);

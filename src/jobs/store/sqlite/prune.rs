@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::super::{Limits, Pruned, STEP_ROWS, before, last_to_go};
@@ -13,8 +14,11 @@ const STEP_PAGES: u64 = 512;
 const OLD: &str = "DELETE FROM events WHERE seq IN \
     (SELECT seq FROM events WHERE received_at < $1 ORDER BY received_at LIMIT $2) RETURNING seq, job_id";
 
-const ORPHAN: &str =
-    "DELETE FROM jobs WHERE job_id = $1 AND NOT EXISTS (SELECT 1 FROM events WHERE job_id = $1)";
+// Lists go in as JSON: SQLite has no arrays.
+const THEIR_BODIES: &str = "DELETE FROM bodies WHERE seq IN (SELECT value FROM json_each($1))";
+
+const ORPHANS: &str = "DELETE FROM jobs WHERE job_id IN (SELECT value FROM json_each($1)) \
+    AND NOT EXISTS (SELECT 1 FROM events WHERE events.job_id = jobs.job_id)";
 
 /// What the file holds, in pages but for `page_bytes`.
 struct Size {
@@ -119,20 +123,15 @@ async fn events(connection: &mut SqliteConnection, until: i64) -> Result<u64, sq
         .bind(STEP_ROWS)
         .fetch_all(&mut *connection)
         .await?;
-    for (seq, _) in &gone {
-        sqlx::query("DELETE FROM bodies WHERE seq = $1")
-            .bind(seq)
+    let count = gone.len() as u64;
+    let (seqs, jobs): (Vec<i64>, BTreeSet<String>) = gone.into_iter().unzip();
+    for (statement, list) in [(THEIR_BODIES, json!(seqs)), (ORPHANS, json!(jobs))] {
+        sqlx::query(statement)
+            .bind(list.to_string())
             .execute(&mut *connection)
             .await?;
     }
-    let jobs: BTreeSet<&str> = gone.iter().map(|(_, job_id)| job_id.as_str()).collect();
-    for job_id in jobs {
-        sqlx::query(ORPHAN)
-            .bind(job_id)
-            .execute(&mut *connection)
-            .await?;
-    }
-    Ok(gone.len() as u64)
+    Ok(count)
 }
 
 /// Removes the oldest bodies, about `over` bytes of them.
