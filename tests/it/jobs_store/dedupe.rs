@@ -1,6 +1,5 @@
 //! A delivery counts once, by its id and by its digest.
 
-use futures_util::future::join_all;
 use infra_health::jobs::event::{Delivery, Status, Told};
 use infra_health::jobs::lifecycle::Verdict;
 use infra_health::jobs::store::Store;
@@ -89,9 +88,9 @@ async fn writers_at_once_count_each_delivery_once(place: Place) {
         }
         new
     };
-    let at_once = [write(&one, 7), write(&other, 11), write(&third, 1)];
-    let new = join_all(at_once).await;
-    assert_eq!(new.iter().sum::<usize>(), all.len());
+    let (of_one, of_other, of_third) =
+        tokio::join!(write(&one, 7), write(&other, 11), write(&third, 1));
+    assert_eq!(of_one + of_other + of_third, all.len());
     for n in 0..30 {
         let trail = one.job(&format!("job-{n}")).await.unwrap().unwrap();
         assert_eq!(trail.records.len(), 4);

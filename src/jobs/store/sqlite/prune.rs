@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use sqlx::SqliteConnection;
 
-use super::super::{Limits, Pruned, STEP_ROWS, before, last_to_go};
+use super::super::prune::{Prunable, STEP_ROWS, last_to_go};
 use super::Sqlite;
 
 /// Pages that one step gives back to the file system.
@@ -37,83 +37,40 @@ impl Size {
     }
 }
 
-impl Sqlite {
+impl Prunable for Sqlite {
+    async fn remove_events(&self, until: i64) -> Result<u64, sqlx::Error> {
+        self.changing(async |connection| events(connection, until).await)
+            .await
+    }
+
     /// Pages in use; free ones inside the file are used again, and its log is not counted.
-    pub(in super::super) async fn bytes(&self) -> Result<u64, sqlx::Error> {
-        Ok(size(&mut *self.readers().acquire().await?)
-            .await?
-            .used_bytes())
+    async fn bytes_beyond(&self, _enough: u64) -> Result<u64, sqlx::Error> {
+        let mut connection = self.readers().acquire().await?;
+        Ok(size(&mut connection).await?.used_bytes())
     }
 
-    pub(in super::super) async fn prune(
-        &self,
-        limits: &Limits,
-        now: i64,
-    ) -> Result<Pruned, sqlx::Error> {
-        let pruned = self
-            .changing(async |connection| prune(connection, limits, now).await)
-            .await?;
-        if pruned.more {
-            return Ok(pruned);
-        }
-        let more = self.shrink(limits.max_bytes).await?;
-        Ok(Pruned { more, ..pruned })
+    async fn remove_bodies(&self, over: u64) -> Result<u64, sqlx::Error> {
+        self.changing(async |connection| bodies(connection, over).await)
+            .await
     }
 
-    /// Holds the file itself to `max_bytes`, a few pages a step; below that, free pages wait for their next use.
+    /// Below `max_bytes` free pages wait in the file for their next use.
     async fn shrink(&self, max_bytes: u64) -> Result<bool, sqlx::Error> {
         let mut connection = self.writer().await?;
         let size = size(&mut connection).await?;
-        let over = size
-            .bytes()
-            .saturating_sub(max_bytes)
-            .div_ceil(size.page_bytes.max(1));
-        let pages = over.min(size.free).min(STEP_PAGES);
-        if pages == 0 {
+        let over = size.bytes().saturating_sub(max_bytes);
+        let to_give = over.div_ceil(size.page_bytes.max(1)).min(size.free);
+        if to_give == 0 {
             return Ok(false);
         }
         // A number, not text from outside; a pragma takes no parameters.
-        let statement = format!("PRAGMA incremental_vacuum({pages})");
+        let statement = format!("PRAGMA incremental_vacuum({})", to_give.min(STEP_PAGES));
         sqlx::query(sqlx::AssertSqlSafe(statement))
+            .persistent(false)
             .execute(&mut *connection)
             .await?;
-        Ok(pages < over.min(size.free))
+        Ok(to_give > STEP_PAGES)
     }
-}
-
-async fn prune(
-    connection: &mut SqliteConnection,
-    limits: &Limits,
-    now: i64,
-) -> Result<Pruned, sqlx::Error> {
-    let expired = before(now, limits.retention.max(limits.dedupe));
-    let events = events(connection, expired).await?;
-    if events > 0 {
-        let more = true;
-        return Ok(Pruned {
-            bodies: 0,
-            events,
-            more,
-        });
-    }
-    let over = size(connection)
-        .await?
-        .used_bytes()
-        .saturating_sub(limits.max_bytes);
-    if over == 0 {
-        return Ok(Pruned::default());
-    }
-    let bodies = bodies(connection, over).await?;
-    let events = match bodies {
-        0 => self::events(connection, before(now, limits.dedupe)).await?,
-        _ => 0,
-    };
-    let more = bodies + events > 0;
-    Ok(Pruned {
-        bodies,
-        events,
-        more,
-    })
 }
 
 /// Removes events that came before `until`, the oldest of them, with their bodies and the jobs that nothing is left of.
