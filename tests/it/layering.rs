@@ -292,7 +292,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("TcpStream::connect", &["checks/", "cli/probe.rs"]),
     // To listen; it connects nowhere.
     ("TcpSocket", &["serve/accept.rs"]),
-    // The job store's driver has connections of its own. The log silences it.
+    // The job store's driver has connections of its own; its log lines are switched off by its name.
     ("sqlx", &["jobs/store/", "telemetry.rs"]),
     ("UdpSocket", &[]),
     ("UnixStream", &[]),

@@ -13,7 +13,7 @@ on_both!(
     a_duplicate_registers_nothing_of_its_own,
     a_batch_is_compared_with_itself,
     a_poisoned_id_leaves_the_job_as_it_was,
-    two_writers_at_once_count_each_delivery_once,
+    writers_at_once_count_each_delivery_once,
 );
 
 fn progress(id: &str, digest_of: &str) -> Delivery {
@@ -73,9 +73,9 @@ async fn a_poisoned_id_leaves_the_job_as_it_was(place: Place) {
     assert!(store.job("job").await.unwrap().unwrap() == before);
 }
 
-/// Two handles on one database, as two replicas have: each gets every delivery, in batches that overlap.
-async fn two_writers_at_once_count_each_delivery_once(place: Place) {
-    let (one, other) = (place.open().await, place.open().await);
+/// Handles of their own on one database, as replicas have: each gets every delivery, in batches that overlap.
+async fn writers_at_once_count_each_delivery_once(place: Place) {
+    let (one, other, third) = (place.open().await, place.open().await, place.open().await);
     let life = Status::ALL.into_iter().cycle();
     let all: Vec<Delivery> = (0..120)
         .zip(life)
@@ -88,8 +88,9 @@ async fn two_writers_at_once_count_each_delivery_once(place: Place) {
         }
         new
     };
-    let (of_one, of_other) = tokio::join!(write(&one, 7), write(&other, 11));
-    assert_eq!(of_one + of_other, all.len());
+    let (of_one, of_other, of_third) =
+        tokio::join!(write(&one, 7), write(&other, 11), write(&third, 1));
+    assert_eq!(of_one + of_other + of_third, all.len());
     for n in 0..30 {
         let trail = one.job(&format!("job-{n}")).await.unwrap().unwrap();
         assert_eq!(trail.records.len(), 4);
