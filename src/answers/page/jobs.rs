@@ -46,7 +46,7 @@ fn signal(
 ) -> Markup {
     let look = Look::of(reading.state, current);
     html! {
-        article class={ "check " (look.class) } id={ "signal-" (name) } {
+        article class={ "signal " (look.class) } id={ "signal-" (name) } {
             div.row {
                 (shape(look.shape))
                 h2 { (name) }
