@@ -113,8 +113,8 @@ async fn runpod_webhook(
         return Err(door.refused(Refusal::WrongToken));
     }
     let Taken { body, _space } = door.take(&headers, body).await?;
-    let taken = door.room.runpod(incoming(headers, body, &id)).await;
-    Ok(door.received(taken, StatusCode::OK))
+    let outcome = door.room.runpod(incoming(headers, body, &id)).await;
+    Ok(door.received(outcome, StatusCode::OK))
 }
 
 fn incoming(headers: HeaderMap, body: bytes::Bytes, id: &RequestId) -> Incoming {
