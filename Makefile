@@ -7,7 +7,7 @@ SHELL_SCRIPTS := $(shell git ls-files | xargs grep -lE '^\#!.*(bash|/sh)$$')
 PYTHON_SCRIPTS := $(shell git ls-files '*.py'; git ls-files | xargs grep -lE '^\#!.*python3$$')
 
 .PHONY: all ci fmt clippy doc test deny scripts fetch tools install bench bench-brief
-.PHONY: proofs service metrics alerts dashboard haproxy nginx kubernetes systemd openapi page image
+.PHONY: proofs service metrics alerts dashboard haproxy nginx kubernetes systemd openapi page crash faults image
 
 all: fmt clippy doc test
 
@@ -32,7 +32,7 @@ scripts: ## lints of the scripts (Debian's packages shellcheck, pyflakes3)
 	shellcheck $(SHELL_SCRIPTS)
 	pyflakes3 $(sort $(PYTHON_SCRIPTS))
 
-proofs: metrics alerts dashboard haproxy nginx kubernetes systemd openapi page image ## each piece with the real program
+proofs: metrics alerts dashboard haproxy nginx kubernetes systemd openapi page crash faults image ## each piece with the real program
 
 install: ## what the proofs need of Debian; root
 	.ci/install
@@ -68,6 +68,12 @@ openapi: service ## a validator, and schemathesis against the running service
 
 page: service ## the status page in a real Chromium
 	tests/page/prove
+
+crash: service ## kill -9 under load: no acknowledged job event lost or doubled (CRASH="--seconds 600")
+	tests/jobs/prove-crash $(CRASH)
+
+faults: service ## whatever senders, database and disk do to job events; partly root
+	tests/jobs/prove-faults
 
 image: ## builds and proves the image without a registry; root, Debian
 	deploy/image/prove

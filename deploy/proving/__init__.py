@@ -8,6 +8,9 @@
     service       the real service, built and started
     stand_ins     what it talks to instead of RunPod and R2
     load          clients that go on asking
+    postgres      a real Postgres of one's own, to be crashed, stopped, frozen
+    webhooks      the sender of job webhooks: signs and delivers
+    mounts        disks of one's own, to be filled and made read-only
 
 Standard library only. What a proof prints: `ok …` a promise that is kept, `-- …` a remark, `not ok …` and the
 ends of the logs when one is broken, `SKIPPED: …` when a tool is missing, at last `-- name: N proven`. Exit
