@@ -86,6 +86,8 @@ bench: ## benchmarks, a few minutes each, on an idle machine (docs/performance.m
 	$(BENCH) side_by_side
 	$(BENCH) footprint
 	$(BENCH) upstream_trouble
+	$(BENCH) jobs
+	$(BENCH) job_store --package infra-health-micro
 	cargo bench --locked --manifest-path benches/Cargo.toml --package infra-health-micro
 
 # As everything else is built for tests: what is to be seen is that the benches work, and a release build takes minutes.
@@ -96,8 +98,10 @@ bench-brief: service ## the same for some seconds, to see that they work; the fi
 	$(BRIEF) --bin side_by_side -- $(SUBJECTS) --bare target/debug/bare-hyper
 	$(BRIEF) --bin footprint -- $(SUBJECTS) --bare target/debug/bare-hyper
 	$(BRIEF) --bin upstream_trouble -- $(SUBJECTS)
+	$(BRIEF) --bin jobs -- $(SUBJECTS)
 	cargo test --quiet $(MICRO) --workspace
 	$(BRIEF) --package infra-health-micro --bin allocations
+	JOB_STORE_EVENTS=3000 $(BRIEF) --package infra-health-micro --bin job_store
 
 ci: ## everything
 	.ci/run

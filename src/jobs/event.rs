@@ -53,7 +53,9 @@ impl Status {
 
     /// The status that the store keeps under `number`.
     pub fn numbered(number: i16) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.number() == number)
+        Self::ALL
+            .into_iter()
+            .find(|status| status.number() == number)
     }
 }
 
