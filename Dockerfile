@@ -1,8 +1,10 @@
 # infra-health: the release binary, the parts of the C library that it loads,
-# and the CA bundle; nothing else. No shell, numeric user, writes nothing.
+# and the CA bundle; nothing else. No shell, numeric user, writes nothing but
+# what it is told of jobs, into /data, and that only where webhooks are configured.
 #
 #   docker build --build-arg REVISION="$(git rev-parse HEAD)" -t infra-health .
 #   docker run --rm --read-only --cap-drop ALL -p 8080:8080 infra-health
+#   docker run … -v infra-health-data:/data -e JOB_WEBHOOK_SECRET_FILE=… infra-health
 #
 # `deploy/image/prove` builds this file without a registry and proves what it says.
 
@@ -35,11 +37,19 @@ RUN mkdir -p /image/etc/ssl/certs \
  && cp target/release/infra-health /image/infra-health \
  && ldd /image/infra-health | grep -o '/[^ ]*' | sort -u | xargs -I{} cp -L --parents {} /image \
  && cp -L /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ \
- && echo 'hosts: files dns' > /image/etc/nsswitch.conf
+ && echo 'hosts: files dns' > /image/etc/nsswitch.conf \
+ && mkdir -p -m 700 /folders/data
 
 # Stage 3: the image.
 FROM scratch
 COPY --from=build /image/ /
+# Where jobs are kept: the default, sqlite://infra-health.db, is a file of the working
+# folder. It is the user's, and so is a named volume that is mounted there, since an
+# engine makes that one like the folder below it. No VOLUME: that would make a
+# nameless one for each container, with or without jobs, and what is in it is lost with
+# the container in silence. No variable either: JOBS_DATABASE_URL_FILE may name another store.
+COPY --from=build --chown=65532:65532 /folders/ /
+WORKDIR /data
 
 # Reachable from outside the container; 127.0.0.1 everywhere else.
 ENV HOST=0.0.0.0

@@ -1,5 +1,7 @@
 //! The wiring: configuration in, a running service out. The only module that sees all others.
 
+#[cfg(feature = "jobs")]
+mod jobs;
 mod listeners;
 mod sources;
 
@@ -13,6 +15,7 @@ use crate::calls::Calls;
 use crate::checks::{self, Parts, client::Client};
 use crate::clock::Clock;
 use crate::config::{Config, Live, Loaded, Reloader};
+use crate::http::endpoints::Webhooks;
 use crate::http::{Facts, Front, Setup, options};
 use crate::monitor::{self, Monitor};
 use crate::serve::{Drain, Shutdown, Stage};
@@ -43,6 +46,10 @@ pub enum StartError {
     /// The system gives no thread.
     #[error("the monitor's thread cannot be started: {0}")]
     Monitor(io::Error),
+    /// Likewise.
+    #[cfg(feature = "jobs")]
+    #[error("the thread of the job room cannot be started: {0}")]
+    Jobs(io::Error),
 }
 
 /// A task that must not end has ended.
@@ -80,6 +87,8 @@ impl App {
         let vitals = Arc::new(Vitals::new());
         let (shutdown, drain) = Shutdown::new();
         let calls = Calls::default();
+        #[cfg(feature = "jobs")]
+        let (room, feed) = jobs::start(&config, &live, clock).map_err(StartError::Jobs)?;
         let monitor =
             start_monitor(&config, &live, &vitals, &calls, clock).map_err(StartError::Monitor)?;
         let metrics = sources::metrics(Counted {
@@ -88,6 +97,11 @@ impl App {
             reload_errors: reloader.reload_errors(),
             lost,
         });
+        #[cfg(feature = "jobs")]
+        let metrics = {
+            let room = room.clone();
+            metrics.with(move |out| room.samples(out))
+        };
         let front = Front::new(Setup {
             answers: config.answers.clone(),
             limits: config.limits.clone(),
@@ -96,7 +110,24 @@ impl App {
             monitor: monitor.handle.clone(),
             facts: facts(&drain, &vitals),
             metrics,
+            webhooks: Webhooks {
+                jobs: config.jobs.takes_webhooks,
+                runpod: config.jobs.takes_runpod,
+            },
+            #[cfg(feature = "jobs")]
+            jobs: Some(room),
         });
+        #[cfg_attr(
+            not(feature = "jobs"),
+            expect(unused_mut, reason = "nothing else begins this early")
+        )]
+        let mut tasks = Supervised::new();
+        #[cfg(feature = "jobs")]
+        if let Some(feed) = feed {
+            let published = monitor.handle.published.clone();
+            let window = config.jobs.signals.window;
+            tasks.spawn("job signals", jobs::feed(feed, published, window));
+        }
         Ok(App {
             config,
             listeners,
@@ -106,7 +137,7 @@ impl App {
             drain,
             vitals,
             reloader,
-            tasks: Supervised::new(),
+            tasks,
         })
     }
 

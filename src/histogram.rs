@@ -8,33 +8,72 @@ pub const BOUNDS: [f64; 14] = [
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
 ];
 
+/// Upper bounds in seconds, inclusive, for work that takes minutes; the usual objectives are among them.
+const LONG_BOUNDS: [f64; 20] = [
+    1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 240.0, 300.0, 360.0, 450.0,
+    600.0, 900.0, 1200.0, 1800.0, 3600.0,
+];
+
 /// One a bound, and one for what is longer than all of them.
 const SLOTS: usize = BOUNDS.len() + 1;
 
+/// Which bounds a histogram has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Scale {
+    /// Of calls: milliseconds to 10 s.
+    #[default]
+    Calls,
+    /// Of jobs: 1 s to 1 h.
+    Jobs,
+}
+
+impl Scale {
+    const fn bounds(self) -> &'static [f64] {
+        match self {
+            Scale::Calls => &BOUNDS,
+            Scale::Jobs => &LONG_BOUNDS,
+        }
+    }
+}
+
 /// Durations of which only the distribution and the sum are kept.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Histogram {
-    slots: [u64; SLOTS],
+    scale: Scale,
+    slots: Box<[u64]>,
     sum: Duration,
 }
 
+impl Default for Histogram {
+    fn default() -> Self {
+        Self::new(Scale::default())
+    }
+}
+
 impl Histogram {
+    /// An empty one.
+    pub fn new(scale: Scale) -> Self {
+        Histogram {
+            scale,
+            slots: vec![0; scale.bounds().len() + 1].into(),
+            sum: Duration::ZERO,
+        }
+    }
+
     /// Adds one.
     pub fn record(&mut self, took: Duration) {
-        let slot = &mut self.slots[slot_of(took)];
+        let slot = &mut self.slots[slot_of(self.scale.bounds(), took)];
         *slot = slot.saturating_add(1);
         self.sum = self.sum.saturating_add(took);
     }
 
     /// Each bound with how many were no longer.
     pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
-        BOUNDS
-            .into_iter()
-            .zip(&self.slots)
-            .scan(0, |below, (bound, &slot)| {
-                *below += slot;
-                Some((bound, *below))
-            })
+        let bounds = self.scale.bounds().iter().copied();
+        bounds.zip(&self.slots).scan(0, |below, (bound, &slot)| {
+            *below += slot;
+            Some((bound, *below))
+        })
     }
 
     /// How many there were.
@@ -48,7 +87,7 @@ impl Histogram {
     }
 }
 
-/// A [`Histogram`] that many write at once: two relaxed additions each.
+/// A [`Histogram`] of calls that many write at once: two relaxed additions each.
 #[derive(Debug, Default)]
 pub struct SharedHistogram {
     slots: [AtomicU64; SLOTS],
@@ -58,7 +97,7 @@ pub struct SharedHistogram {
 impl SharedHistogram {
     /// Adds one.
     pub fn record(&self, took: Duration) {
-        self.slots[slot_of(took)].fetch_add(1, Relaxed);
+        self.slots[slot_of(&BOUNDS, took)].fetch_add(1, Relaxed);
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         self.nanos.fetch_add(nanos, Relaxed);
     }
@@ -66,16 +105,17 @@ impl SharedHistogram {
     /// What it holds; one that is being added may be in the count and not yet in the sum.
     pub fn read(&self) -> Histogram {
         Histogram {
-            slots: std::array::from_fn(|slot| self.slots[slot].load(Relaxed)),
+            scale: Scale::Calls,
+            slots: self.slots.iter().map(|slot| slot.load(Relaxed)).collect(),
             sum: Duration::from_nanos(self.nanos.load(Relaxed)),
         }
     }
 }
 
-fn slot_of(took: Duration) -> usize {
+fn slot_of(bounds: &[f64], took: Duration) -> usize {
     let seconds = took.as_secs_f64();
     // Most are in the first: no search is faster.
-    BOUNDS.iter().take_while(|&&bound| seconds > bound).count()
+    bounds.iter().take_while(|&&bound| seconds > bound).count()
 }
 
 #[cfg(test)]
@@ -99,6 +139,21 @@ mod tests {
 
     #[test]
     fn bounds_ascend() {
-        assert!(BOUNDS.is_sorted_by(|a, b| a < b));
+        for scale in [Scale::Calls, Scale::Jobs] {
+            assert!(scale.bounds().is_sorted_by(|a, b| a < b));
+        }
+    }
+
+    #[test]
+    fn jobs_have_bounds_of_their_own() {
+        let mut jobs = Histogram::new(Scale::Jobs);
+        for seconds in [1, 300, 301, 7200] {
+            jobs.record(Duration::from_secs(seconds));
+        }
+        let below = |bound: f64| jobs.cumulative().find(|(at, _)| *at >= bound).unwrap().1;
+        assert_eq!(
+            [below(1.0), below(300.0), below(3600.0), jobs.count()],
+            [1, 2, 3, 4]
+        );
     }
 }

@@ -73,6 +73,22 @@ impl Family {
     }
 }
 
+/// Declares families: `NAME = Kind "name" ["label", …], "help";` one a line, and `ALL` of them.
+macro_rules! families {
+    ($($name:ident = $kind:ident $family:literal [$($label:literal),*], $help:literal;)*) => {
+        $(#[doc = $help] pub static $name: $crate::sample::Family = $crate::sample::Family {
+            name: $family,
+            help: $help,
+            kind: $crate::sample::Kind::$kind,
+            labels: &[$($label),*],
+        };)*
+
+        /// All of them, in the order in which people read them.
+        pub static ALL: &[&$crate::sample::Family] = &[$(&$name),*];
+    };
+}
+pub(crate) use families;
+
 /// The value of a label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LabelValue {

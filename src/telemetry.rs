@@ -124,11 +124,12 @@ fn build(
     )
 }
 
-/// Our own events at `level`, everybody else's at WARN at most.
+/// Our own events at `level`, everybody else's at WARN at most; the database driver's never, as they hold its texts.
 fn targets(level: LevelFilter) -> Targets {
     Targets::new()
         .with_default(level.min(LevelFilter::WARN))
         .with_target(env!("CARGO_CRATE_NAME"), level)
+        .with_target("sqlx", LevelFilter::OFF)
 }
 
 /// RFC 3339 with milliseconds, as everywhere in the answers.

@@ -1,12 +1,17 @@
 """What the image talks to while it is proven: a DNS and an HTTPS server on
-loopback that print what they were asked, one line each, and a bare HTTP GET.
+loopback that print what they were asked, one line each, a bare HTTP GET, and a
+webhook's delivery.
 
     peers.py serve CERTIFICATE KEY     127.0.0.1, UDP 53 and TCP 8443, until ended
-    peers.py get URL                   prints the body; exit code 1 unless 2xx
+    peers.py get URL [KEY]             prints the body; exit code 1 unless 2xx
+    peers.py deliver URL SECRET JOB    tells that a job failed, signed; likewise
 
 Standard library only.
 """
 
+import datetime
+import hashlib
+import hmac
 import http.client
 import http.server
 import json
@@ -98,14 +103,27 @@ def serve(certificate, key):
     server.serve_forever()
 
 
-def get(url):
+def get(url, key=None):
+    return ask("GET", url, {"X-Api-Key": key} if key else {})
+
+
+def deliver(url, secret, job):
+    body = json.dumps({"event": "job.failed", "job_id": job, "error": {"code": "proof"}}).encode()
+    at = datetime.datetime.now(datetime.timezone.utc).isoformat()
+    signature = hmac.new(secret.encode(), at.encode() + b"." + body, hashlib.sha256).hexdigest()
+    return ask("POST", url, {
+        "Content-Type": "application/json", "X-Webhook-Timestamp": at, "X-Webhook-Delivery-Id": f"delivery-of-{job}",
+        "X-Webhook-Signature": f"sha256={signature}"}, body)
+
+
+def ask(method, url, headers, body=None):
     parts = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=5)
-    connection.request("GET", parts.path)
+    connection.request(method, parts.path, body, headers)
     response = connection.getresponse()
     print(response.read().decode())
     return 0 if 200 <= response.status < 300 else 1
 
 
 if __name__ == "__main__":
-    sys.exit({"serve": serve, "get": get}[sys.argv[1]](*sys.argv[2:]))
+    sys.exit({"serve": serve, "get": get, "deliver": deliver}[sys.argv[1]](*sys.argv[2:]))

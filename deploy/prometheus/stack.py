@@ -6,7 +6,7 @@ import os
 import urllib.parse
 from pathlib import Path
 
-from proving import Failed, Replica, Sandbox, ask, expect, free_port, poll, status_of
+from proving import Failed, Replica, Sandbox, ask, expect, free_port, poll, status_of, webhooks
 
 HERE = Path(__file__).resolve().parent
 # Not so often that what is measured is the asking.
@@ -119,12 +119,14 @@ def shipped(proof, name, addresses, change=lambda text: text, key=None):
 
 
 class Replicas(list):
-    """Two replicas of the service with `env`, and the stand-ins that they ask."""
+    """Two replicas of the service with `env`, and the stand-ins that they ask. With `jobs` they take webhooks, each
+    into a store of its own."""
 
-    def __init__(self, proof, **env):
+    def __init__(self, proof, jobs=False, **env):
         self.sandbox = Sandbox(proof)
         env = {"PATH": os.environ["PATH"], "ENV_FILE": str(self.sandbox.env_file), **env}
-        super().__init__(Replica(proof, name, env, metrics=True).start() for name in ("r1", "r2"))
+        room = lambda name: webhooks.room(proof.scratch / f"{name}.db") if jobs else {}  # noqa: E731
+        super().__init__(Replica(proof, name, {**env, **room(name)}, metrics=True).start() for name in ("r1", "r2"))
 
     def targets(self):
         """As they stand in a list of prometheus.yml."""
@@ -134,8 +136,8 @@ class Replicas(list):
 class Stack:
     """All of it: replicas, whoever watches them by the shipped files, and whoever is told."""
 
-    def __init__(self, proof, change=lambda text: text, **env):
-        self.replicas = Replicas(proof, **env)
+    def __init__(self, proof, change=lambda text: text, jobs=False, **env):
+        self.replicas = Replicas(proof, jobs, **env)
         self.sandbox = self.replicas.sandbox
         self.blackbox, self.alertmanager = Blackbox(proof), Alertmanager(proof)
         addresses = {

@@ -7,9 +7,10 @@
     calls         HTTP calls, free ports
     service       the real service, built and started
     stand_ins     what it talks to instead of RunPod and R2
+    webhooks      what the API and RunPod tell it of jobs
     load          clients that go on asking
     postgres      a real Postgres of one's own, to be crashed, stopped, frozen
-    webhooks      the sender of job webhooks: signs and delivers
+    sender        a sender of them that keeps its connections, and sends what is wrong
     mounts        disks of one's own, to be filled and made read-only
 
 Standard library only. What a proof prints: `ok …` a promise that is kept, `-- …` a remark, `not ok …` and the
@@ -32,9 +33,10 @@ from .polling import Failed, expect, poll  # noqa: E402
 from .proof import Proof  # noqa: E402
 from .service import KEY, Replica, build  # noqa: E402
 from .stand_ins import Sandbox, Silent  # noqa: E402
+from . import webhooks  # noqa: E402
 
 __all__ = [
     "KEY", "REPO", "SANDBOX", "SERVICE", "TARGET",
     "Answer", "Call", "Failed", "Load", "Proof", "Replica", "Sandbox", "Silent",
-    "ask", "build", "expect", "free_port", "in_venv", "npm_modules", "poll", "status_of", "unread",
+    "ask", "build", "expect", "free_port", "in_venv", "npm_modules", "poll", "status_of", "unread", "webhooks",
 ]

@@ -26,11 +26,13 @@ class Answer:
 
 
 def ask(port, target, method="GET", headers=None, body=None, source=None, timeout=10):
-    """One request on a connection of its own; a `body` is sent as JSON, `source` is the caller's address."""
+    """One request on a connection of its own; a `body` is sent as JSON, bytes as they are, `source` is the caller's
+    address."""
     bound = (source, 0) if source else None
     headers = {"Connection": "close", **(headers or {})}
     if body is not None:
-        body, headers["Content-Type"] = json.dumps(body), "application/json"
+        body = body if isinstance(body, bytes) else json.dumps(body)
+        headers = {"Content-Type": "application/json", **headers}
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout, source_address=bound)
     try:
         connection.request(method, target, body=body, headers=headers)

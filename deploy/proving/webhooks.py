@@ -1,95 +1,104 @@
-"""The sender of job webhooks: signs as the API documents it, and delivers over connections that it keeps."""
+"""Deliveries of job webhooks, as the API and RunPod send them."""
 
+import datetime
 import hashlib
 import hmac
-import http.client
+import itertools
 import json
-import time
-from dataclasses import dataclass, field
+import os
 
-from .calls import Answer
+from .calls import ask
+from .polling import expect
 
-PATH = "/webhooks/jobs"
+SECRET = "proof-webhook-secret-of-the-api"
+TOKEN = "proof-token-for-runpods-own-webhook"
+
+# Ids that no other run has: a store may outlive a proof.
+_numbers = itertools.count(1)
+_RUN = os.urandom(4).hex()
 
 
-def iso(at=None):
-    """Seconds since 1970, or now, as the timestamp header has it."""
-    seconds, millis = divmod(round((time.time() if at is None else at) * 1000), 1000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{millis:03}Z"
+def room(database):
+    """The variables with which a service takes both webhooks and keeps jobs in an SQLite file."""
+    return {"JOB_WEBHOOK_SECRET": SECRET, "RUNPOD_WEBHOOK_TOKEN": TOKEN, "JOBS_DATABASE_URL": f"sqlite://{database}"}
+
+
+def new_id(kind):
+    return f"{kind}-{_RUN}-{next(_numbers)}"
+
+
+def now():
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
 
 
 def sign(secret, timestamp, body):
-    """The signature header: over the timestamp exactly as it is sent, and the raw body."""
+    """X-Webhook-Signature: over the timestamp as it is sent, a full stop and the raw body."""
     return "sha256=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
 
 
-@dataclass
-class Delivery:
-    """One request; `digest` is by what the service tells that it has seen it."""
-
-    headers: dict
-    body: bytes
-    path: str = PATH
-    method: str = field(default="POST")
-
-    @property
-    def id(self):
-        return self.headers["X-Webhook-Delivery-Id"]
-
-    @property
-    def digest(self):
-        return hashlib.sha256(self.headers["X-Webhook-Timestamp"].encode() + b"." + self.body).digest()
-
-    def under(self, delivery_id):
-        """The same under another delivery id, which the signature does not cover."""
-        return Delivery({**self.headers, "X-Webhook-Delivery-Id": delivery_id}, self.body, self.path)
-
-    def with_headers(self, **headers):
-        """The same with other headers, their `_` written `-`; None takes one away."""
-        changed = {**self.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
-        return Delivery({name: value for name, value in changed.items() if value is not None}, self.body, self.path)
-
-
-def delivery(secret, body, delivery_id, event=None, at=None, timestamp=None):
-    """A signed delivery of `body` (bytes, or what becomes JSON), sent at `at` or under just this `timestamp`."""
-    body = body if isinstance(body, bytes) else json.dumps(body).encode()
-    timestamp = iso(at) if timestamp is None else timestamp
-    headers = {
-        "Content-Type": "application/json",
-        "X-Webhook-Delivery-Id": delivery_id,
+def deliver(port, job, event=None, secret=SECRET, delivery_id=None, **headers):
+    """One signed delivery of the API; `job` is its body, `event` the header's if the body shall not name it alone."""
+    body, timestamp = json.dumps(job).encode(), now()
+    sent = {
+        "X-Webhook-Delivery-Id": delivery_id or new_id("delivery"),
         "X-Webhook-Timestamp": timestamp,
         "X-Webhook-Signature": sign(secret, timestamp, body),
+        **({"X-Webhook-Event": event} if event else {}),
+        **headers,
     }
-    if event is not None:
-        headers["X-Webhook-Event"] = event
-    return Delivery(headers, body)
+    return ask(port, "/webhooks/jobs", "POST", sent, body=body)
 
 
-class Sender:
-    """One connection to a replica, kept, and made anew after a failure."""
+def deliver_runpod(port, job, token=TOKEN):
+    """One of RunPod's own, unsigned: what it knows of a job, at an address that only it knows."""
+    return ask(port, f"/webhooks/runpod/{token}", "POST", body=job)
 
-    def __init__(self, port, timeout=20):
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
 
-    def begin(self, sent):
-        """Sends without waiting for the answer; OSError or HTTPException if nobody is there."""
-        try:
-            self.connection.request(sent.method, sent.path, body=sent.body, headers=sent.headers)
-        except BaseException:
-            self.connection.close()
-            raise
+def of_size(size):
+    """A body of exactly so many bytes, once it is JSON."""
+    job = {"job_id": new_id("job"), "event": "job.progress", "padding": ""}
+    return {**job, "padding": "x" * (size - len(json.dumps(job)))}
 
-    def answer(self):
-        """The answer to what was begun."""
-        try:
-            return Answer(self.connection.getresponse())
-        except BaseException:
-            self.connection.close()
-            raise
 
-    def send(self, sent):
-        self.begin(sent)
-        return self.answer()
+def no_token(proof):
+    """RunPod's token is in none of the logs of a proof."""
+    logs = [log for log in proof.scratch.glob("*.log") if TOKEN in log.read_text(errors="replace")]
+    expect(not logs, f"the token of RunPod's webhook is in {', '.join(log.name for log in logs)}")
 
-    def close(self):
-        self.connection.close()
+
+def is_open(port):
+    """Whether the store takes deliveries: it is opened in the background."""
+    return deliver(port, {"job_id": new_id("job"), "event": "job.created"}).status == 202
+
+
+def run(port, end="job.completed", model="birefnet", **more):
+    """The life of a job, told in signed deliveries, all of them accepted; returns its id. `more` goes into the last."""
+    job = {"job_id": new_id("job"), "model": model, "request_id": new_id("req"), "output_format": "mp4"}
+    for event, members in (("job.created", {}), ("job.started", {}), (end, more)):
+        answer = deliver(port, {**job, "event": event, **members}, event)
+        expect(answer.status == 202, f"{event}: {answer}")
+    return job["job_id"]
+
+
+def every_kind(port):
+    """Jobs of two models that end in each way, and deliveries with each result that needs no fault of the store."""
+    run(port)
+    run(port, model="modnet")
+    for code in ("cuda_oom", "bad_input"):
+        run(port, "job.failed", error={"code": code, "message": "proof"})
+    told = {"id": new_id("runpod"), "delayTime": 40, "executionTime": 88, "status": "COMPLETED"}
+    another = {**told, "id": new_id("runpod"), "status": "CANCELLED"}
+    job = {"job_id": new_id("job")}
+    answers = (
+        (200, deliver_runpod(port, told)),
+        (200, deliver_runpod(port, told)),
+        (200, deliver_runpod(port, another)),
+        (202, deliver(port, {**job, "event": "job.progress"})),
+        (202, deliver(port, {**job, "event": "job.completed"}, "job.failed")),
+        (400, deliver(port, {"event": "job.started"})),
+        (401, deliver(port, {**job, "event": "job.started"}, secret="not-the-secret-of-it")),
+        (404, deliver_runpod(port, another, token="x" * len(TOKEN))),
+    )
+    for status, answer in answers:
+        # Of refused ones only so many are looked at.
+        expect(answer.status in (status, 429 if status >= 400 else status), f"not {status}: {answer}")

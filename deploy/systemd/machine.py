@@ -30,6 +30,11 @@ def values(name):
     return re.findall(rf"^{name}=(.*)$", UNIT.read_text(), re.M)
 
 
+def offered(name):
+    """The lines of the unit that are there to be used, about `name`: they begin with a # and no blank."""
+    return re.findall(rf"^#((?:LoadCredential|Environment)=.*{name}.*)$", UNIT.read_text(), re.M)
+
+
 def drop_in(name, line):
     """A setting on top of the unit's own."""
     folder = SHARED / f"units/{UNIT.name}.d"
@@ -68,7 +73,7 @@ def boot(scratch):
     mount(scratch, SHARED, "none", MS_BIND)
     own_tmp()
     mount("cgroup2", "/sys/fs/cgroup", "cgroup2")
-    for place in ("/etc", "/usr/local/bin"):
+    for place in ("/etc", "/usr/local/bin", "/var/lib"):
         upper, work = (Path(f"/run/overlay{place.replace('/', '-')}-{kind}") for kind in ("upper", "work"))
         upper.mkdir()
         work.mkdir()

@@ -1,5 +1,8 @@
 //! Answers for documents, rendered by the same functions as all others from a state that is made up.
 
+#[cfg(feature = "jobs")]
+pub mod jobs;
+
 use std::time::Duration;
 
 use time::OffsetDateTime;

@@ -8,9 +8,13 @@ pub mod examples;
 mod health;
 mod health_json;
 mod in_order;
+#[cfg(feature = "jobs")]
+pub mod jobs;
 pub mod page;
 mod probes;
 pub mod schemas;
+#[cfg(feature = "jobs")]
+pub mod signals;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -22,7 +26,7 @@ pub use probes::{NotReady, live, not_ready, ready};
 
 /// The version of what callers can rely on: a new minor one when something is added, a new major one when
 /// something changes that was there. Not the build's.
-pub const CONTRACT_VERSION: &str = "1.0.0";
+pub const CONTRACT_VERSION: &str = "1.1.0";
 
 /// An answer but for its headers and, in an error, the request id.
 #[derive(Debug, Clone, PartialEq, Eq)]

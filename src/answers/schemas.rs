@@ -93,7 +93,7 @@ pub(super) fn error_code() -> Ref {
     Ref::from_schema_name(ERROR_CODE)
 }
 
-type Schemas = BTreeMap<String, RefOr<Schema>>;
+pub(super) type Schemas = BTreeMap<String, RefOr<Schema>>;
 
 /// All of them, for these checks.
 pub fn all(infos: &[Info]) -> Schemas {
@@ -106,6 +106,8 @@ pub fn all(infos: &[Info]) -> Schemas {
     derived::<NotReadyBody>(&mut all);
     derived::<ErrorBody<'_>>(&mut all);
     derived::<Fault<'_>>(&mut all);
+    #[cfg(feature = "jobs")]
+    super::jobs::schemas(&mut all);
     for info in infos {
         all.extend(info.data.all());
     }
@@ -116,7 +118,7 @@ pub fn all(infos: &[Info]) -> Schemas {
     all
 }
 
-fn derived<T: ToSchema>(all: &mut Schemas) {
+pub(super) fn derived<T: ToSchema>(all: &mut Schemas) {
     let mut parts = Vec::new();
     T::schemas(&mut parts);
     all.extend(parts);

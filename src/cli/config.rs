@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-use super::cost;
+use super::{cost, signals};
 use crate::config::{
     EffectiveValue, Loaded, Origin, Policy, Problem, Problems, Setup, is_cloudflare,
 };
@@ -29,6 +29,9 @@ pub fn render_problems(problems: &Problems) -> String {
 fn write_report(out: &mut String, loaded: &Loaded) -> fmt::Result {
     write_table(out, &loaded.effective)?;
     write_checks(out, loaded)?;
+    if cfg!(feature = "jobs") {
+        signals::write(out, loaded)?;
+    }
     write_warnings(out, &loaded.config.warnings)?;
     write_problems(out, &loaded.check_problems)
 }
@@ -140,7 +143,7 @@ fn write_check(
 }
 
 /// Milliseconds are as exact as a configuration gets.
-fn span(duration: Duration) -> impl fmt::Display {
+pub(super) fn span(duration: Duration) -> impl fmt::Display {
     let whole = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     humantime::format_duration(Duration::from_millis(whole))
 }

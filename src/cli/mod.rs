@@ -5,6 +5,7 @@ mod cost;
 pub mod doctor;
 pub mod probe;
 pub mod serve;
+mod signals;
 
 use std::time::Duration;
 

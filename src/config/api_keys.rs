@@ -5,8 +5,9 @@ use sha2::{Digest, Sha256};
 
 use super::generation::{Group, Resolved};
 use super::secret::ApiKeys;
+use super::secret_lists;
 use super::secret_source::{Given, Source};
-use super::values::{self, Parsed, Position, parsed};
+use super::values::{Parsed, Position, parsed};
 
 const ACCEPTED: &str =
     "comma-separated keys of at least 16 visible ASCII characters, or sha256:<64 hex digits>";
@@ -38,36 +39,20 @@ impl Group for KeysGroup {
 }
 
 fn keys(text: &str) -> Parsed<ApiKeys> {
-    let mut digests = Vec::new();
-    values::list(text, ACCEPTED, |item, at| {
-        let digest = digest(item, at)?;
-        if digests.contains(&digest) {
-            return Err(at.fault("is the same key as another item", ACCEPTED));
-        }
-        digests.push(digest);
-        Ok(())
-    })?;
+    const TWICE: &str = "is the same key as another item";
+    let digests = secret_lists::different(text, ACCEPTED, TWICE, digest)?;
     Ok(ApiKeys { digests })
 }
 
 fn digest(item: &str, at: Position) -> Parsed<[u8; 32]> {
-    let fault = |wrong| -> Parsed<[u8; 32]> { Err(at.fault(wrong, ACCEPTED)) };
     if let Some(hex_digits) = item.strip_prefix("sha256:") {
         let mut digest = [0; 32];
         return match hex::decode_to_slice(hex_digits, &mut digest) {
             Ok(()) => Ok(digest),
-            Err(_) => fault("is not 64 hex digits after sha256:"),
+            Err(_) => Err(at.fault("is not 64 hex digits after sha256:", ACCEPTED)),
         };
     }
-    if item.starts_with(['"', '\'']) || item.ends_with(['"', '\'']) {
-        return fault("has quotes around it");
-    }
-    if item.contains(['\n', '\r']) {
-        return fault("contains a line break");
-    }
-    if !item.bytes().all(|b| b.is_ascii_graphic()) {
-        return fault("contains something other than visible ASCII");
-    }
+    secret_lists::visible(item, at, ACCEPTED)?;
     if item.len() < 16 {
         return Err(at.length(item.len(), ACCEPTED));
     }

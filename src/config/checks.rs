@@ -90,13 +90,10 @@ pub(super) fn secret(
 
 /// Refuses what people paste along with a secret: quotes, names and line breaks in keys are common reports.
 fn clean(text: &str, variable: &str, accepted: &'static str) -> Parsed<()> {
-    let pasted_name = text.get(..variable.len()).is_some_and(|head| {
-        head.eq_ignore_ascii_case(variable) && text[variable.len()..].starts_with('=')
-    });
     let pasted_scheme = text
         .get(..7)
         .is_some_and(|head| head.eq_ignore_ascii_case("bearer "));
-    let wrong = if pasted_name {
+    let wrong = if begins_with_name(text, variable) {
         "begins with its own name and ="
     } else if pasted_scheme {
         "begins with Bearer"
@@ -112,4 +109,11 @@ fn clean(text: &str, variable: &str, accepted: &'static str) -> Parsed<()> {
         return Ok(());
     };
     Err(Fault::new(wrong, accepted))
+}
+
+/// Whether the variable's name and `=` were pasted along.
+pub(super) fn begins_with_name(text: &str, variable: &str) -> bool {
+    text.get(..variable.len()).is_some_and(|head| {
+        head.eq_ignore_ascii_case(variable) && text[variable.len()..].starts_with('=')
+    })
 }

@@ -97,7 +97,7 @@ fn length(variable: &Variable, given: &[&Given]) -> String {
     match secret.map(|given| &given.text) {
         Some(Ok(Some(text))) => format!("set, {} characters", text.expose_secret().chars().count()),
         Some(Err(_)) => "malformed".to_owned(),
-        Some(Ok(None)) | None => "not set".to_owned(),
+        Some(Ok(None)) | None => variable.default.unwrap_or("not set").to_owned(),
     }
 }
 

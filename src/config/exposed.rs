@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use secrecy::ExposeSecret;
 
 use super::environment::Environment;
+use super::postgres_url;
 use super::proxy;
 use super::secret_source::Source;
 use super::types::Problem;
@@ -13,6 +14,9 @@ use crate::detail::Detail;
 
 /// A shorter secret is only looked for as a whole value: it may also be a common word in a URL.
 const SHORTEST_PART: usize = 16;
+
+/// Secrets of which there may be several.
+const LISTS: &[&str] = &["API_KEYS", "JOB_WEBHOOK_SECRET", "RUNPOD_WEBHOOK_TOKEN"];
 
 /// One problem for each variable that is shown and holds the value of a secret, at start.
 ///
@@ -37,10 +41,13 @@ pub(super) fn problems(environment: &Environment) -> Vec<Problem> {
         let value = shown(variable.name, environment.get(variable.name)?);
         let (secret, _) = secrets.iter().find(|(name, text)| {
             let text = text.expose_secret();
-            // The only secret that is a list.
-            let keys = (*name == "API_KEYS").then(|| text.split(','));
+            let items = LISTS.contains(name).then(|| text.split(','));
+            let password = (*name == "JOBS_DATABASE_URL").then(|| postgres_url::password(text));
+            // A short one may also be a common word.
+            let password = password.flatten().filter(|p| p.len() >= SHORTEST_PART);
             std::iter::once(text)
-                .chain(keys.into_iter().flatten())
+                .chain(items.into_iter().flatten())
+                .chain(password.as_deref())
                 .any(|secret| holds(&value, secret.trim()))
         })?;
         Some(Problem {

@@ -8,14 +8,19 @@
 
 mod api_keys;
 mod checks;
+mod database;
 mod effective;
 mod env_file;
 mod environment;
 mod exposed;
 mod file;
 mod generation;
+mod groups;
 pub mod job_types;
+mod job_webhooks;
+mod jobs;
 mod pace;
+mod postgres_url;
 mod proxy;
 mod r2;
 mod r2_endpoint;
@@ -23,9 +28,11 @@ mod raw;
 mod reload;
 mod runpod;
 pub mod secret;
+mod secret_lists;
 mod secret_source;
 mod server;
 mod service_manager;
+mod signals;
 mod spelling;
 pub mod types;
 mod upstreams;
@@ -40,7 +47,7 @@ use std::fmt;
 
 pub use effective::{EffectiveValue, Origin};
 pub use environment::Environment;
-pub use job_types::{Database, JobWebhooks, Jobs, Signals};
+pub use job_types::{Database, JOB_SIGNALS, JobWebhooks, Jobs, Signals};
 pub use proxy::ProxyUrl;
 pub use reload::{ReloadErrors, Reloader};
 pub use service_manager::ServiceManager;
@@ -49,11 +56,12 @@ pub use variables::{VARIABLES, Variable};
 
 pub(crate) use r2_endpoint::is_cloudflare;
 
-use reqwest::Url;
-
 use crate::detail::Detail;
 use api_keys::KeysGroup;
+use database::DatabaseGroup;
 use generation::Opened;
+use groups::Groups;
+use job_webhooks::WebhooksGroup;
 use pace::Pace;
 use r2::R2Group;
 use raw::Raw;
@@ -106,7 +114,7 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Resolves pairs of name and value; `known_checks` are the names of the registered checks.
+/// Resolves pairs of name and value; `known_checks` are the names of all checks there can be.
 ///
 /// Never looks at the process environment ([`Environment::of_process`] does), but reads the files that
 /// `ENV_FILE` and the `…_FILE` variables name.
@@ -137,10 +145,11 @@ impl Environment {
             raw.answers.api_keys.as_ref(),
             raw.answers.api_keys_file.as_ref(),
         )]));
-        reader
-            .problems
-            .extend(keys.resolved.problems.iter().cloned());
-        let service = Service::read(&raw, known_checks, &mut reader);
+        let webhooks = Opened::new(WebhooksGroup::new(&raw.jobs));
+        for problems in [&keys.resolved.problems, &webhooks.resolved.problems] {
+            reader.problems.extend(problems.iter().cloned());
+        }
+        let service = Service::read(&raw, &webhooks, known_checks, &mut reader);
         let upstreams = upstreams::upstreams(&raw.upstreams, &mut reader);
         if service.as_ref().is_some_and(|s| s.answers.require_api_key) && !has_keys(&keys) {
             reader.note(
@@ -151,34 +160,42 @@ impl Environment {
                 .of("HEALTH_REQUIRE_API_KEY"),
             );
         }
+        let database = Opened::new(DatabaseGroup::new(&raw.jobs, upstreams.insecure));
+        reader
+            .problems
+            .extend(database.resolved.problems.iter().cloned());
         let Upstreams {
             api_health_url,
             https_proxy,
             ..
         } = upstreams;
-        let runpod = Opened::new(RunPodGroup::new(
-            raw.runpod,
-            upstreams.runpod_base_url,
-            of_runpod,
-        ));
-        let r2 = R2Group::new(
-            raw.r2,
-            upstreams.r2_endpoint,
-            upstreams.r2_jurisdiction,
-            of_r2,
-        );
-        let r2 = Opened::new(r2);
+        let groups = Groups {
+            keys,
+            webhooks,
+            database,
+            runpod: Opened::new(RunPodGroup::new(
+                raw.runpod,
+                upstreams.runpod_base_url,
+                of_runpod,
+            )),
+            r2: Opened::new(R2Group::new(
+                raw.r2,
+                upstreams.r2_endpoint,
+                upstreams.r2_jurisdiction,
+                of_r2,
+            )),
+        };
 
-        let check_problems = [&*runpod.resolved.problems, &*r2.resolved.problems].concat();
+        let check_problems = groups.check_problems();
         let all = [&*reader.problems, &*check_problems].concat();
-        let given: Vec<_> = [&keys.given, &runpod.given, &r2.given]
-            .into_iter()
-            .flatten()
-            .collect();
-        let effective = effective::table(&self, &all, &given, service.as_ref().map(|s| &s.pace));
-        let mut warnings = std::mem::take(&mut self.warnings);
         let pace = service.as_ref().map(|service| &service.pace);
-        warnings.extend(lints(&runpod, &r2, api_health_url.as_ref(), pace));
+        let effective = effective::table(&self, &all, &groups.given(), pace);
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.extend(groups.lints(api_health_url.as_ref(), pace));
+        if let Some(service) = &service {
+            let missing = groups.runpod_is_missing();
+            warnings.extend(jobs::lints(&raw.jobs, &service.jobs, missing));
+        }
 
         let failed = |warnings| Problems {
             problems: all.clone(),
@@ -188,48 +205,21 @@ impl Environment {
         if !reader.problems.is_empty() {
             return Err(failed(warnings));
         }
-        match (service, keys.publish(), runpod.publish(), r2.publish()) {
-            (Some(service), Some(keys), Some(runpod), Some(r2)) => Ok(Loaded {
+        match (service, groups.publish()) {
+            (Some(service), Some((live, reloader))) => Ok(Loaded {
                 config: Config {
                     api_health_url,
                     https_proxy,
                     ..service.into_config(warnings)
                 },
-                live: Live {
-                    runpod: runpod.current,
-                    r2: r2.current,
-                    api_keys: keys.current,
-                },
-                reloader: Reloader::new(
-                    [keys.watched, runpod.watched, r2.watched]
-                        .into_iter()
-                        .flatten()
-                        .collect(),
-                ),
+                live,
+                reloader,
                 check_problems,
                 effective,
             }),
             _ => Err(failed(warnings)),
         }
     }
-}
-
-/// What may be right and is worth a word.
-fn lints(
-    runpod: &Opened<RunPodGroup>,
-    r2: &Opened<R2Group>,
-    api_health_url: Option<&Url>,
-    pace: Option<&Pace>,
-) -> Vec<Detail> {
-    let runpod = runpod.resolved.value.as_ref().and_then(Setup::ready);
-    let r2 = r2.resolved.value.as_ref().and_then(Setup::ready);
-    let mut warnings = Vec::new();
-    warnings.extend(runpod.map(runpod::lints).unwrap_or_default());
-    warnings.extend(r2.map(r2::lints).unwrap_or_default());
-    let runpod = runpod.map(|runpod| &runpod.base_url);
-    let hurried = pace.map(|pace| pace.hurried(api_health_url, runpod, r2.map(|r2| &r2.endpoint)));
-    warnings.extend(hurried.unwrap_or_default());
-    warnings
 }
 
 fn has_keys(keys: &Opened<KeysGroup>) -> bool {
@@ -247,22 +237,37 @@ struct Service {
     answers: Answers,
     limits: Limits,
     pace: Pace,
+    jobs: Jobs,
 }
 
 impl Service {
     /// Reads every part before any is missed, so that all problems are found.
-    fn read(raw: &Raw, known_checks: &[&'static str], reader: &mut Reader) -> Option<Self> {
+    fn read(
+        raw: &Raw,
+        webhooks: &Opened<WebhooksGroup>,
+        known_checks: &[&'static str],
+        reader: &mut Reader,
+    ) -> Option<Self> {
         let server = server::server(&raw.server, reader);
         let log = server::log(&raw.server, reader);
-        let answers = server::answers(&raw.answers, known_checks, reader);
+        let affect_health = signals::affect_health(&raw.jobs, reader);
+        if !cfg!(feature = "jobs") {
+            let unbuilt = jobs::unbuilt(&webhooks.given, affect_health);
+            reader.problems.extend(unbuilt);
+        }
+        let checks = checks_there_are(known_checks, affect_health);
+        let answers = server::answers(&raw.answers, &checks, reader);
         let limits = server::limits(&raw.answers, reader);
         let pace = pace::pace(&raw.pace, reader);
+        let webhooks = webhooks.resolved.value.as_ref();
+        let jobs = jobs::jobs(&raw.jobs, affect_health, webhooks, reader);
         Some(Service {
             server: server?,
             log: log?,
             answers: answers?,
             limits: limits?,
             pace: pace?,
+            jobs: jobs?,
         })
     }
 
@@ -282,9 +287,17 @@ impl Service {
             policy: self.pace.general,
             runpod_policy: self.pace.runpod,
             r2_policy: self.pace.r2,
+            jobs: self.jobs,
             api_health_url: None,
             https_proxy: None,
             warnings,
         }
     }
+}
+
+/// Without the check that `SIGNALS_AFFECT_HEALTH` adds, unless it is added; a malformed switch is told by
+/// itself, not by what follows from it.
+fn checks_there_are(known: &[&'static str], affect_health: Option<bool>) -> Vec<&'static str> {
+    let there = |name: &&&str| **name != JOB_SIGNALS || affect_health != Some(false);
+    known.iter().filter(there).copied().collect()
 }

@@ -94,6 +94,24 @@ raw! {
         r2_bucket: String,
         r2_bucket_name: String,
     }
+    /// The job room's.
+    RawJobs {
+        job_webhook_secret: SecretString,
+        job_webhook_secret_file: String,
+        runpod_webhook_token: SecretString,
+        runpod_webhook_token_file: String,
+        jobs_database_url: SecretString,
+        jobs_database_url_file: String,
+        job_webhook_max_age: String,
+        jobs_retention: String,
+        jobs_max_bytes: String,
+        latency_slo: String,
+        failure_rate_baseline: String,
+        failure_rate_budget: String,
+        signal_window: String,
+        signal_min_samples: String,
+        signals_affect_health: String,
+    }
 }
 
 /// The structs of this file, from the same pairs; flat, because envy cannot nest.
@@ -104,6 +122,7 @@ pub(super) struct Raw {
     pub(super) upstreams: RawUpstreams,
     pub(super) runpod: RawRunPod,
     pub(super) r2: RawR2,
+    pub(super) jobs: RawJobs,
 }
 
 impl Raw {
@@ -115,6 +134,7 @@ impl Raw {
             upstreams: from_pairs(environment),
             runpod: from_pairs(environment),
             r2: from_pairs(environment),
+            jobs: from_pairs(environment),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::job_types::{Database, JobWebhooks};
 use super::types::{R2, RunPod, Setup};
 
 /// A value that a mounted secret can replace at any time; read it once a run or once a request.
@@ -20,6 +21,18 @@ impl<T> Current<T> {
     /// A value that never changes.
     pub fn fixed(value: T) -> Self {
         Self::new(value).1
+    }
+
+    /// The value now; [`Current::changed`] waits for one after it.
+    pub fn latest(&mut self) -> Arc<T> {
+        self.0.borrow_and_update().clone()
+    }
+
+    /// Returns once there is a value that [`Current::latest`] has not told; waits for ever where none can come.
+    pub async fn changed(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// The value now.
@@ -50,4 +63,8 @@ pub struct Live {
     pub r2: Current<Setup<R2>>,
     /// This service's keys; empty when `API_KEYS` is not set.
     pub api_keys: Current<ApiKeys>,
+    /// What webhooks of jobs are checked against; empty lists when none is configured.
+    pub job_webhooks: Current<JobWebhooks>,
+    /// Where jobs are kept; of no use while no webhook is configured.
+    pub job_database: Current<Database>,
 }

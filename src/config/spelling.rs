@@ -7,10 +7,15 @@ use crate::detail::{Detail, Label};
 const OUR_PREFIXES: &[&str] = &[
     "API_HEALTH_",
     "CHECK_",
+    "FAILURE_RATE_",
     "HEALTH_",
+    "JOBS_",
+    "JOB_WEBHOOK_",
+    "LATENCY_SLO",
     "R2_",
     "RATE_LIMIT_",
     "RUNPOD_CHECK_",
+    "RUNPOD_WEBHOOK_",
     "SHUTDOWN_",
 ];
 
@@ -76,6 +81,12 @@ mod tests {
             ("HEALTH_DETAIL", "HEALTH_DETAILS"),
             ("TRUSTED_PROXYS", "TRUSTED_PROXIES"),
             ("R2_ACCESS_KEY", "R2_ACCESS_KEY_ID"),
+            ("JOB_WEBHOOK_SECRETS", "JOB_WEBHOOK_SECRET"),
+            ("RUNPOD_WEBHOOK_TOKENS", "RUNPOD_WEBHOOK_TOKEN"),
+            ("JOBS_DATABASE", "JOBS_DATABASE_URL"),
+            ("LATENCY_SLOS", "LATENCY_SLO"),
+            ("SIGNALS_WINDOW", "SIGNAL_WINDOW"),
+            ("SIGNAL_AFFECTS_HEALTH", "SIGNALS_AFFECT_HEALTH"),
         ] {
             let sentence =
                 format!("{slip} is not a variable of infra-health; did you mean {meant}?");
@@ -102,6 +113,9 @@ mod tests {
             "NO_PROXY",
             "LOGNAME",
             "RUNPOD_POD_ID",
+            "JOB_COMPLETION_INDEX",
+            "JOB_NAME",
+            "DATABASE_URL",
             "RUNPOD_DC_ID",
             "RUNPOD_PUBLIC_IP",
             "R2_SERVICE_HOST",

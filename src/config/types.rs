@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use reqwest::Url;
 use secrecy::SecretString;
 
+use super::job_types::Jobs;
 use super::proxy::ProxyUrl;
 use crate::detail::{Detail, Label};
 
@@ -27,6 +28,8 @@ pub struct Config {
     pub runpod_policy: Policy,
     /// `R2_CHECK_INTERVAL` (60 s unless `CHECK_INTERVAL` is set), `R2_CHECK_TIMEOUT` over [`Config::policy`].
     pub r2_policy: Policy,
+    /// The job room and its signals.
+    pub jobs: Jobs,
     /// `API_HEALTH_URL`.
     pub api_health_url: Option<Url>,
     /// `HTTPS_PROXY`: the only proxy ever used, for `https` upstreams.

@@ -17,6 +17,8 @@ pub(super) struct Upstreams {
     pub(super) r2_endpoint: Endpoint,
     pub(super) r2_jurisdiction: Option<Jurisdiction>,
     pub(super) https_proxy: Option<ProxyUrl>,
+    /// `ALLOW_INSECURE_UPSTREAMS`.
+    pub(super) insecure: bool,
 }
 
 /// URLs and what is allowed in them.
@@ -60,6 +62,7 @@ pub(super) fn upstreams(raw: &RawUpstreams, reader: &mut Reader) -> Upstreams {
         r2_endpoint,
         r2_jurisdiction,
         https_proxy,
+        insecure,
     }
 }
 

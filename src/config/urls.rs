@@ -40,9 +40,11 @@ fn bare_url(text: &str, accepted: &'static str) -> Parsed<Url> {
 
 /// Whether the host is this machine, by address or by a reserved name.
 pub(super) fn is_loopback(url: &Url) -> bool {
-    let Some(host) = url.host_str() else {
-        return false;
-    };
+    url.host_str().is_some_and(is_loopback_host)
+}
+
+/// The same for a host alone; an IPv6 address with or without brackets.
+pub(super) fn is_loopback_host(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     match bare.parse::<IpAddr>() {
         Ok(address) => address.is_loopback(),

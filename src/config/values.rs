@@ -216,6 +216,14 @@ impl Position {
             .text(wrong)
     }
 
+    /// The same fault, with the place before it.
+    pub(super) fn place(self, fault: &Fault) -> Fault {
+        Fault {
+            wrong: self.said("").then(&fault.wrong),
+            accepted: fault.accepted,
+        }
+    }
+
     pub(super) fn length(self, characters: usize, accepted: &'static str) -> Fault {
         Fault {
             wrong: has(self.said(""), characters),

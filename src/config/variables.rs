@@ -80,10 +80,22 @@ variables! {
     "IDLE_TIMEOUT" = "75s": "Time an idle connection is kept; longer than the balancer's.";
     "SHUTDOWN_DELAY" = "7s": "Time between SIGTERM and closing the listener, for balancers to notice.";
     "SHUTDOWN_GRACE" = "10s": "Time that busy connections get once the listener is closed.";
+    "JOB_WEBHOOK_SECRET", secret "JOB_WEBHOOK_SECRET_FILE": "Secrets of POST /webhooks/jobs, comma-separated: any of them may have signed; 16 characters or more each.";
+    "RUNPOD_WEBHOOK_TOKEN", secret "RUNPOD_WEBHOOK_TOKEN_FILE": "Tokens of POST /webhooks/runpod/{token}, comma-separated: 32 or more of A-Z a-z 0-9 _ - each.";
+    "JOBS_DATABASE_URL" = "sqlite://infra-health.db", secret "JOBS_DATABASE_URL_FILE": "Where jobs are kept: sqlite://relative/path, sqlite:///absolute/path or postgres://user:password@host/database.";
+    "JOB_WEBHOOK_MAX_AGE" = "24h": "How old a delivery to /webhooks/jobs may be by its own timestamp, up to 30d.";
+    "JOBS_RETENTION" = "90d": "Time that jobs and their events are kept; longer than JOB_WEBHOOK_MAX_AGE + 5m.";
+    "JOBS_MAX_BYTES" = "1GiB": "Size of the job store from which the oldest go, raw bodies first; 1MiB or more.";
+    "LATENCY_SLO" = "5m": "Longest p95 of processing time: a duration for every model, model=duration for one, comma-separated.";
+    "FAILURE_RATE_BASELINE" = "0.02": "Share of jobs that usually fails, 0 to 1.";
+    "FAILURE_RATE_BUDGET" = "0.03": "Share of jobs that may fail on top of FAILURE_RATE_BASELINE; the signal fires above their sum, 1 at most.";
+    "SIGNAL_WINDOW" = "15m": "Time that the signals look back, 100ms to 24h, and that p95 must be over its SLO to fire.";
+    "SIGNAL_MIN_SAMPLES" = "20": "Jobs that must have ended in the window for a signal to say anything.";
+    "SIGNALS_AFFECT_HEALTH" = "false": "Whether /health has the check job_signals, false while a signal fires.";
     "LOG_LEVEL" = "info": "Least level that is logged: error, warn, info, debug or trace.";
     "LOG_FORMAT" = "auto": "Form of a log line: json, text, or auto (text on a terminal).";
     "HTTPS_PROXY": "Proxy for https upstreams, user:password@ allowed; NO_PROXY and other variables are not looked at.";
-    "ALLOW_INSECURE_UPSTREAMS" = "false": "Whether http:// upstreams outside loopback are allowed; keys then travel in clear.";
+    "ALLOW_INSECURE_UPSTREAMS" = "false": "Whether http:// upstreams and Postgres without TLS are allowed outside loopback; keys and passwords then travel in clear.";
     "ENV_FILE": "File of NAME=value lines, a $ in single quotes; what the real environment sets wins.";
 }
 

@@ -44,6 +44,7 @@ enum Telling {
 enum Refusal {
     MissingKey,
     InvalidKey,
+    InvalidSignature,
     RateLimited,
 }
 
@@ -51,6 +52,7 @@ fn telling(status: StatusCode, code: Option<Code>, success: Level) -> Telling {
     match code {
         Some(Code::MissingApiKey) => Telling::Counted(Refusal::MissingKey),
         Some(Code::InvalidApiKey) => Telling::Counted(Refusal::InvalidKey),
+        Some(Code::InvalidSignature) => Telling::Counted(Refusal::InvalidSignature),
         Some(Code::RateLimited) => Telling::Counted(Refusal::RateLimited),
         Some(code) if code.is_fault() => Telling::Line(Level::ERROR),
         None if status.is_success() => Telling::Line(success),
@@ -83,6 +85,7 @@ macro_rules! line {
 pub(super) struct Access {
     missing_key: AtomicU64,
     invalid_key: AtomicU64,
+    invalid_signature: AtomicU64,
     rate_limited: AtomicU64,
     sample: Mutex<Option<IpAddr>>,
 }
@@ -102,6 +105,7 @@ impl Access {
         let counter = match refusal {
             Refusal::MissingKey => &self.missing_key,
             Refusal::InvalidKey => &self.invalid_key,
+            Refusal::InvalidSignature => &self.invalid_signature,
             Refusal::RateLimited => &self.rate_limited,
         };
         counter.fetch_add(1, Relaxed);
@@ -113,16 +117,27 @@ impl Access {
 
     /// Tells of what was refused since the last time, if anything was.
     pub(super) fn flush(&self) {
-        let [missing_api_key, invalid_api_key, rate_limited] =
-            [&self.missing_key, &self.invalid_key, &self.rate_limited]
-                .map(|counter| counter.swap(0, Relaxed));
-        if missing_api_key + invalid_api_key + rate_limited == 0 {
+        let counts = [
+            &self.missing_key,
+            &self.invalid_key,
+            &self.invalid_signature,
+            &self.rate_limited,
+        ]
+        .map(|counter| counter.swap(0, Relaxed));
+        let [
+            missing_api_key,
+            invalid_api_key,
+            invalid_signature,
+            rate_limited,
+        ] = counts;
+        if counts == [0; 4] {
             return;
         }
         let sample = self.sample.lock().ok().and_then(|mut sample| sample.take());
         tracing::info!(
             missing_api_key,
             invalid_api_key,
+            invalid_signature,
             rate_limited,
             client = sample.map(tracing::field::display),
             "requests were refused"
@@ -169,6 +184,11 @@ mod tests {
             assert_eq!(of(answer), Telling::Line(Level::INFO), "{answer:?}");
         }
         assert_eq!(of(Code::InternalError), Telling::Line(Level::ERROR));
+        assert_eq!(of(Code::Unavailable), Telling::Line(Level::ERROR));
+        assert_eq!(
+            of(Code::InvalidSignature),
+            Telling::Counted(Refusal::InvalidSignature)
+        );
         assert_eq!(
             of(Code::MissingApiKey),
             Telling::Counted(Refusal::MissingKey)

@@ -13,10 +13,14 @@ pub enum Code {
     MissingApiKey,
     /// The key is none of `API_KEYS`.
     InvalidApiKey,
+    /// The signature of a webhook or its timestamp is not valid.
+    InvalidSignature,
     /// No such path.
     NotFound,
     /// No check of that name.
     CheckNotFound,
+    /// No job of that id.
+    JobNotFound,
     /// The path exists, not with this method.
     MethodNotAllowed,
     /// The request's body did not arrive in time.
@@ -35,9 +39,11 @@ pub enum Code {
     CheckFailed,
     /// This replica should get no traffic.
     NotReady,
+    /// What keeps jobs cannot be used now; the cause is in the log.
+    Unavailable,
 }
 
-const CODES: usize = Code::NotReady as usize + 1;
+const CODES: usize = Code::Unavailable as usize + 1;
 
 impl Code {
     /// Each of them.
@@ -45,8 +51,10 @@ impl Code {
         Code::InvalidRequest,
         Code::MissingApiKey,
         Code::InvalidApiKey,
+        Code::InvalidSignature,
         Code::NotFound,
         Code::CheckNotFound,
+        Code::JobNotFound,
         Code::MethodNotAllowed,
         Code::Timeout,
         Code::PayloadTooLarge,
@@ -56,6 +64,7 @@ impl Code {
         Code::Degraded,
         Code::CheckFailed,
         Code::NotReady,
+        Code::Unavailable,
     ];
 
     /// As it stands in the body.
@@ -64,8 +73,10 @@ impl Code {
             Code::InvalidRequest => "invalid_request",
             Code::MissingApiKey => "missing_api_key",
             Code::InvalidApiKey => "invalid_api_key",
+            Code::InvalidSignature => "invalid_signature",
             Code::NotFound => "not_found",
             Code::CheckNotFound => "check_not_found",
+            Code::JobNotFound => "job_not_found",
             Code::MethodNotAllowed => "method_not_allowed",
             Code::Timeout => "timeout",
             Code::PayloadTooLarge => "payload_too_large",
@@ -75,6 +86,7 @@ impl Code {
             Code::Degraded => "degraded",
             Code::CheckFailed => "check_failed",
             Code::NotReady => "not_ready",
+            Code::Unavailable => "unavailable",
         }
     }
 
@@ -82,20 +94,24 @@ impl Code {
     pub const fn status(self) -> StatusCode {
         match self {
             Code::InvalidRequest => StatusCode::BAD_REQUEST,
-            Code::MissingApiKey | Code::InvalidApiKey => StatusCode::UNAUTHORIZED,
-            Code::NotFound | Code::CheckNotFound => StatusCode::NOT_FOUND,
+            Code::MissingApiKey | Code::InvalidApiKey | Code::InvalidSignature => {
+                StatusCode::UNAUTHORIZED
+            }
+            Code::NotFound | Code::CheckNotFound | Code::JobNotFound => StatusCode::NOT_FOUND,
             Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Code::Timeout => StatusCode::REQUEST_TIMEOUT,
             Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Code::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
-            Code::Degraded | Code::CheckFailed | Code::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+            Code::Degraded | Code::CheckFailed | Code::NotReady | Code::Unavailable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
     /// Whether it tells of this service's own fault: a 5xx that is no answer.
     pub const fn is_fault(self) -> bool {
-        matches!(self, Code::InternalError)
+        matches!(self, Code::InternalError | Code::Unavailable)
     }
 }

@@ -13,7 +13,8 @@ use tracing::Level;
 use super::access::{Access, Entry};
 use super::auth::{Authenticator, Credential, KeyId};
 use super::client_addr::{Client, ClientAddr};
-use super::endpoints::Credentials;
+use super::code::Code;
+use super::endpoints::{Counted, Credentials};
 use super::error::{ApiError, Reply};
 use super::headers::Common;
 use super::rate_limit::{Bucket, Decision, RateLimiter};
@@ -77,7 +78,9 @@ impl Doors {
             return Credential::Missing;
         }
         let credential = match seen.credentials {
-            Credentials::Ignored => Credential::Missing,
+            Credentials::Ignored | Credentials::Signature | Credentials::Token => {
+                Credential::Missing
+            }
             Credentials::Optional | Credentials::Key => self.authenticator.check(headers),
             Credentials::Scraper => self.authenticator.check_bearer(headers),
         };
@@ -108,7 +111,10 @@ impl Doors {
         let needs_key = match seen.credentials {
             Credentials::Key => true,
             Credentials::Optional => self.shared.policy.require_api_key && !seen.wants_page(),
-            Credentials::Scraper | Credentials::Ignored => false,
+            Credentials::Scraper
+            | Credentials::Ignored
+            | Credentials::Signature
+            | Credentials::Token => false,
         };
         if needs_key {
             Shared::authorize(caller)?;
@@ -117,10 +123,7 @@ impl Doors {
     }
 
     fn limit(&self, seen: &Seen, who: &Who) -> Result<(), ApiError> {
-        let Some(limiter) = self.limiter.as_ref().filter(|_| seen.limited) else {
-            return Ok(());
-        };
-        if limiter.exempt(who.client) {
+        if !seen.limited {
             return Ok(());
         }
         let bucket = match who.credential {
@@ -128,6 +131,33 @@ impl Doors {
             Credential::Missing => Bucket::Client(who.client),
             Credential::Invalid => Bucket::FailedKey(who.client),
         };
+        self.count(bucket, seen, who)
+    }
+
+    /// `reply`, unless it tells of a guess too many: of a signature or a token, where those alone are counted. What
+    /// they are worth is known no sooner.
+    pub(super) fn limit_guess(&self, seen: &Seen, who: &Who, reply: Reply) -> Reply {
+        let counted = seen.endpoint.filter(|_| seen.matched).map(|e| e.counted);
+        let is_guess = matches!(reply.code, Some(Code::InvalidSignature | Code::NotFound));
+        if counted != Some(Counted::Guesses) || !is_guess {
+            return reply;
+        }
+        match self.count(Bucket::FailedKey(who.client), seen, who) {
+            Ok(()) => reply,
+            Err(limited) => Reply {
+                body_read: reply.body_read,
+                ..limited.into()
+            },
+        }
+    }
+
+    fn count(&self, bucket: Bucket, seen: &Seen, who: &Who) -> Result<(), ApiError> {
+        let Some(limiter) = &self.limiter else {
+            return Ok(());
+        };
+        if limiter.exempt(who.client) {
+            return Ok(());
+        }
         let decision = limiter.check(bucket, seen.at);
         match decision {
             Decision::Allowed { .. } => Ok(()),
@@ -190,3 +220,6 @@ impl Doors {
         response
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,16 @@ pub enum Route {
     Metrics,
     /// The status page; the JSON of `/health` for who does not ask for HTML.
     Page,
+    /// What the video API tells of its jobs.
+    JobWebhook,
+    /// What RunPod tells of its jobs.
+    RunPodWebhook,
+    /// One job by its id.
+    Job,
+    /// Jobs, newest change first.
+    Jobs,
+    /// The signals of the jobs.
+    Signals,
 }
 
 impl Route {
@@ -71,10 +81,70 @@ pub enum Credentials {
     Scraper,
     /// A valid key.
     Key,
+    /// The signature of a webhook, which is its handler's to judge.
+    Signature,
+    /// The token in the path, which is its handler's to judge.
+    Token,
+}
+
+/// What counts against a rate limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Nothing.
+    Never,
+    /// Every request, before it is answered.
+    Requests,
+    /// What has turned out to be a guess of a signature or a token, as wrong keys do; nothing else ever, so that a
+    /// sender's burst is taken whole.
+    Guesses,
+}
+
+/// What has to be there for an endpoint to exist. One that does not exist is 404 like any unknown path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// It always exists.
+    Nothing,
+    /// The job room, which a build can leave out (cargo feature `jobs`).
+    Jobs,
+    /// `JOB_WEBHOOK_SECRET`.
+    JobWebhook,
+    /// `RUNPOD_WEBHOOK_TOKEN`.
+    RunPodWebhook,
+    /// Either of the two.
+    AnyWebhook,
+}
+
+/// Which webhooks are configured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Webhooks {
+    /// `JOB_WEBHOOK_SECRET` is set.
+    pub jobs: bool,
+    /// `RUNPOD_WEBHOOK_TOKEN` is set.
+    pub runpod: bool,
+}
+
+impl Webhooks {
+    /// Both.
+    pub const ALL: Self = Webhooks {
+        jobs: true,
+        runpod: true,
+    };
+
+    /// Whether an endpoint that needs `needs` exists.
+    const fn meet(self, needs: Needs) -> bool {
+        const BUILT: bool = cfg!(feature = "jobs");
+        match needs {
+            Needs::Nothing => true,
+            Needs::Jobs => BUILT,
+            Needs::JobWebhook => BUILT && self.jobs,
+            Needs::RunPodWebhook => BUILT && self.runpod,
+            Needs::AnyWebhook => BUILT && (self.jobs || self.runpod),
+        }
+    }
 }
 
 /// One endpoint.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Which one.
     pub route: Route,
@@ -84,8 +154,10 @@ pub struct Endpoint {
     pub methods: Methods,
     /// What it wants to know of the caller.
     pub credentials: Credentials,
-    /// Whether requests count against a rate limit.
-    pub limited: bool,
+    /// What counts against a rate limit.
+    pub counted: Counted,
+    /// What has to be there for it to exist.
+    pub needs: Needs,
     /// Whether it is served on `PROBE_ADDR` too.
     pub on_probe_listener: bool,
     /// The level of the log line of a 2xx.
@@ -99,7 +171,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
         path: "/health",
         methods: Methods::Read,
         credentials: Credentials::Optional,
-        limited: true,
+        counted: Counted::Requests,
+        needs: Needs::Nothing,
         on_probe_listener: false,
         success_level: Level::DEBUG,
     },
@@ -108,7 +181,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
         path: "/livez",
         methods: Methods::Read,
         credentials: Credentials::Ignored,
-        limited: false,
+        counted: Counted::Never,
+        needs: Needs::Nothing,
         on_probe_listener: true,
         success_level: Level::DEBUG,
     },
@@ -117,7 +191,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
         path: "/readyz",
         methods: Methods::Read,
         credentials: Credentials::Ignored,
-        limited: false,
+        counted: Counted::Never,
+        needs: Needs::Nothing,
         on_probe_listener: true,
         success_level: Level::DEBUG,
     },
@@ -126,7 +201,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
         path: "/health/refresh",
         methods: Methods::Post,
         credentials: Credentials::Key,
-        limited: true,
+        counted: Counted::Requests,
+        needs: Needs::Nothing,
         on_probe_listener: false,
         success_level: Level::DEBUG,
     },
@@ -135,7 +211,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
         path: "/health/{check}",
         methods: Methods::Read,
         credentials: Credentials::Optional,
-        limited: true,
+        counted: Counted::Requests,
+        needs: Needs::Nothing,
         on_probe_listener: false,
         success_level: Level::DEBUG,
     },
@@ -144,7 +221,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
         path: "/openapi.json",
         methods: Methods::Read,
         credentials: Credentials::Ignored,
-        limited: true,
+        counted: Counted::Requests,
+        needs: Needs::Nothing,
         on_probe_listener: false,
         success_level: Level::INFO,
     },
@@ -153,7 +231,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
         path: "/metrics",
         methods: Methods::Read,
         credentials: Credentials::Scraper,
-        limited: true,
+        counted: Counted::Requests,
+        needs: Needs::Nothing,
         on_probe_listener: false,
         success_level: Level::DEBUG,
     },
@@ -162,10 +241,61 @@ pub const ENDPOINTS: &[Endpoint] = &[
         path: "/",
         methods: Methods::Read,
         credentials: Credentials::Optional,
-        limited: true,
+        counted: Counted::Requests,
+        needs: Needs::Nothing,
         on_probe_listener: false,
         // An open page asks every few seconds.
         success_level: Level::DEBUG,
+    },
+    Endpoint {
+        route: Route::JobWebhook,
+        path: "/webhooks/jobs",
+        methods: Methods::Post,
+        credentials: Credentials::Signature,
+        counted: Counted::Guesses,
+        needs: Needs::JobWebhook,
+        on_probe_listener: false,
+        success_level: Level::INFO,
+    },
+    Endpoint {
+        route: Route::RunPodWebhook,
+        path: "/webhooks/runpod/{token}",
+        methods: Methods::Post,
+        credentials: Credentials::Token,
+        counted: Counted::Guesses,
+        needs: Needs::RunPodWebhook,
+        on_probe_listener: false,
+        success_level: Level::INFO,
+    },
+    Endpoint {
+        route: Route::Job,
+        path: "/jobs/{job_id}",
+        methods: Methods::Read,
+        credentials: Credentials::Key,
+        counted: Counted::Requests,
+        needs: Needs::AnyWebhook,
+        on_probe_listener: false,
+        success_level: Level::INFO,
+    },
+    Endpoint {
+        route: Route::Jobs,
+        path: "/jobs",
+        methods: Methods::Read,
+        credentials: Credentials::Key,
+        counted: Counted::Requests,
+        needs: Needs::AnyWebhook,
+        on_probe_listener: false,
+        success_level: Level::INFO,
+    },
+    Endpoint {
+        route: Route::Signals,
+        path: "/signals",
+        methods: Methods::Read,
+        credentials: Credentials::Key,
+        counted: Counted::Requests,
+        needs: Needs::Jobs,
+        on_probe_listener: false,
+        success_level: Level::INFO,
     },
 ];
 
@@ -184,8 +314,8 @@ impl Endpoint {
 /// Which endpoints a listener has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// All of them.
-    Everything,
+    /// All that exist with these webhooks.
+    Everything(Webhooks),
     /// What `PROBE_ADDR` serves.
     Probes,
     /// What `METRICS_ADDR` serves, to whoever can reach it.
@@ -193,10 +323,13 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Everything that can exist in this build: what documents tell of.
+    pub const DOCUMENTED: Self = Scope::Everything(Webhooks::ALL);
+
     /// The endpoints in it, in the order of the table.
     pub fn endpoints(self) -> impl Iterator<Item = &'static Endpoint> {
         ENDPOINTS.iter().filter(move |endpoint| match self {
-            Scope::Everything => true,
+            Scope::Everything(webhooks) => webhooks.meet(endpoint.needs),
             Scope::Probes => endpoint.on_probe_listener,
             Scope::Metrics => endpoint.route == Route::Metrics,
         })
@@ -205,16 +338,16 @@ impl Scope {
     /// What `endpoint` wants to know of a caller of this listener.
     pub fn credentials(self, endpoint: &Endpoint) -> Credentials {
         match self {
-            Scope::Everything | Scope::Probes => endpoint.credentials,
+            Scope::Everything(_) | Scope::Probes => endpoint.credentials,
             Scope::Metrics => Credentials::Ignored,
         }
     }
 
-    /// Whether requests for `endpoint` count against a rate limit. On `METRICS_ADDR` they do not: callers of the
+    /// Whether every request for `endpoint` counts against a rate limit. On `METRICS_ADDR` they do not: callers of the
     /// main port who share Prometheus' address, as behind a NAT, would blind it in the very moment that matters.
     pub fn limits(self, endpoint: &Endpoint) -> bool {
         match self {
-            Scope::Everything | Scope::Probes => endpoint.limited,
+            Scope::Everything(_) | Scope::Probes => endpoint.counted == Counted::Requests,
             Scope::Metrics => false,
         }
     }
@@ -230,12 +363,13 @@ mod tests {
     use super::*;
 
     fn route(path: &str) -> Option<Route> {
-        Scope::Everything.find(path).map(|endpoint| endpoint.route)
+        let endpoint = Scope::DOCUMENTED.find(path);
+        endpoint.map(|endpoint| endpoint.route)
     }
 
     #[test]
     fn paths_lead_to_their_endpoints_and_nowhere_else() {
-        for endpoint in ENDPOINTS {
+        for endpoint in Scope::DOCUMENTED.endpoints() {
             assert_eq!(route(endpoint.path), Some(endpoint.route));
         }
         assert_eq!(route("/health/r2_configured"), Some(Route::Check));
@@ -249,9 +383,42 @@ mod tests {
             "/livez/",
             "//health",
             "/Health",
+            "/jobs/",
+            "/jobs/a/b",
+            "/webhooks",
+            "/webhooks/runpod/",
+            "/webhooks/runpod/a/b",
         ] {
             assert_eq!(route(nowhere), None, "{nowhere}");
         }
+    }
+
+    #[cfg(feature = "jobs")]
+    #[test]
+    fn what_is_not_configured_does_not_exist() {
+        let further = |jobs, runpod| {
+            let all = Scope::Everything(Webhooks { jobs, runpod }).endpoints();
+            let further = all.filter(|endpoint| endpoint.needs != Needs::Nothing);
+            further.map(|endpoint| endpoint.path).collect::<Vec<_>>()
+        };
+        let (ours, runpods) = ("/webhooks/jobs", "/webhooks/runpod/{token}");
+        let (job, jobs, signals) = ("/jobs/{job_id}", "/jobs", "/signals");
+        assert_eq!(further(false, false), [signals]);
+        assert_eq!(further(true, false), [ours, job, jobs, signals]);
+        assert_eq!(further(false, true), [runpods, job, jobs, signals]);
+        assert_eq!(further(true, true), [ours, runpods, job, jobs, signals]);
+        assert_eq!(route("/jobs/a%2Fb"), Some(Route::Job));
+        assert_eq!(Scope::Everything(Webhooks::default()).find("/jobs"), None);
+    }
+
+    #[cfg(not(feature = "jobs"))]
+    #[test]
+    fn a_build_without_the_job_room_has_none_of_its_endpoints() {
+        assert!(
+            Scope::DOCUMENTED
+                .endpoints()
+                .all(|e| e.needs == Needs::Nothing)
+        );
     }
 
     #[test]
@@ -267,9 +434,9 @@ mod tests {
         assert_eq!(endpoints.len(), 1);
         assert_eq!(endpoints[0].path, "/metrics");
         let credentials = |scope: Scope| scope.credentials(endpoints[0]);
-        assert_eq!(credentials(Scope::Everything), Credentials::Scraper);
+        assert_eq!(credentials(Scope::DOCUMENTED), Credentials::Scraper);
         assert_eq!(credentials(Scope::Metrics), Credentials::Ignored);
         let limits = |scope: Scope| scope.limits(endpoints[0]);
-        assert!(limits(Scope::Everything) && !limits(Scope::Metrics));
+        assert!(limits(Scope::DOCUMENTED) && !limits(Scope::Metrics));
     }
 }

@@ -33,9 +33,18 @@ impl ApiError {
         }
     }
 
-    fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
+    }
+
+    /// The same with a cause for the log.
+    #[cfg(feature = "jobs")]
+    pub(super) fn because(self, cause: &'static str) -> Self {
+        ApiError {
+            cause: Some(cause.into()),
+            ..self
+        }
     }
 
     /// 400.
@@ -124,6 +133,22 @@ impl ApiError {
     /// 408.
     pub fn body_timeout() -> Self {
         Self::new(Code::Timeout, "the request's body did not arrive in time")
+    }
+
+    /// 415 for a body that is not said to be JSON.
+    pub fn not_json() -> Self {
+        Self::new(
+            Code::UnsupportedMediaType,
+            "the body must be JSON; accepted: Content-Type application/json, or one that ends in +json",
+        )
+    }
+
+    /// 415 for a body that is compressed.
+    pub fn encoded() -> Self {
+        Self::new(
+            Code::UnsupportedMediaType,
+            "the body must come as it is; accepted: no Content-Encoding, or identity",
+        )
     }
 
     /// 429: `what` is too much, come back after so many seconds; `limit` and `policy` are the values of

@@ -38,8 +38,8 @@ struct Inner {
 impl Front {
     /// The front of the main listener.
     pub fn new(setup: Setup) -> Self {
-        let doors = Doors::new(setup);
-        Self::of(Scope::Everything, Arc::new(doors))
+        let scope = Scope::Everything(setup.webhooks);
+        Self::of(scope, Arc::new(Doors::new(setup)))
     }
 
     /// The front of `PROBE_ADDR`: `/livez` and `/readyz`, with the same state behind them.
@@ -95,7 +95,8 @@ impl Front {
                     let in_flight = inner.doors.shared.traffic.enter();
                     return Either::Right(Box::pin(async move {
                         let _in_flight = in_flight;
-                        let reply = inner.routed(request, caller, &peer.gone).await;
+                        let reply = inner.routed(request, &seen, caller, &peer.gone).await;
+                        let reply = inner.doors.limit_guess(&seen, &who, reply);
                         inner.doors.finish(&seen, &who, reply)
                     }));
                 };
@@ -115,12 +116,27 @@ impl Inner {
             Route::Health => shared.health_at_once(caller),
             Route::Livez => Some(shared.livez(caller.at)),
             Route::Readyz => Some(shared.readyz(caller.at)),
-            Route::Refresh | Route::Check | Route::OpenApi | Route::Metrics | Route::Page => None,
+            Route::Refresh
+            | Route::Check
+            | Route::OpenApi
+            | Route::Metrics
+            | Route::Page
+            | Route::JobWebhook
+            | Route::RunPodWebhook
+            | Route::Job
+            | Route::Jobs
+            | Route::Signals => None,
         };
         panics::catch(answer).unwrap_or_else(|place| Some(panicked(&place)))
     }
 
-    async fn routed<B>(&self, request: Request<B>, caller: Caller, gone: &Gone) -> Reply
+    async fn routed<B>(
+        &self,
+        request: Request<B>,
+        seen: &Seen,
+        caller: Caller,
+        gone: &Gone,
+    ) -> Reply
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
@@ -128,6 +144,7 @@ impl Inner {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(caller);
         request.extensions_mut().insert(gone.clone());
+        request.extensions_mut().insert(seen.id.clone());
         let answer = self.router.clone().oneshot(request);
         match panics::catch_async(answer).await {
             Ok(Ok(response)) => Reply::of(response),

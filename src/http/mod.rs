@@ -2,7 +2,7 @@
 //!
 //! A request's way: [`front`] reads the headers once, finds the endpoint in the table of [`endpoints`], asks
 //! [`auth`] and [`rate_limit`], answers plain probes at once and hands the rest to `router`; both call the
-//! same functions in `health` and `probes`. What comes back is a [`error::Reply`]; the front alone turns it
+//! same functions in `health` and `probes`. Webhooks and jobs are the business of `jobs`. What comes back is a [`error::Reply`]; the front alone turns it
 //! into a response, because it alone knows the request id.
 
 mod accept;
@@ -16,6 +16,8 @@ pub mod error;
 pub mod front;
 mod headers;
 mod health;
+#[cfg(feature = "jobs")]
+mod jobs;
 mod method;
 mod metrics;
 pub mod openapi;

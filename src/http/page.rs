@@ -63,6 +63,10 @@ impl Shared {
 
     fn page_options(&self, caller: Caller) -> PageOptions {
         let policy = self.policy.details;
+        #[cfg(feature = "jobs")]
+        let jobs = self.jobs.section();
+        #[cfg(not(feature = "jobs"))]
+        let jobs = None;
         PageOptions {
             answer: Options {
                 details: match policy {
@@ -73,6 +77,7 @@ impl Shared {
                 version: caller.authorized,
                 ..self.options.clone()
             },
+            jobs,
             takes_key: self.policy.require_api_key || policy == Details::Authorized,
         }
     }

@@ -1,4 +1,6 @@
-//! The query of `/health`: unknown parameters are ignored, a malformed known one is a 400.
+//! The query of `/health`, and what all queries have in common: unknown parameters are ignored, a malformed known one is a 400.
+
+pub(super) mod of_jobs;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -74,7 +76,7 @@ pub(super) fn verbose_only(query: Option<&str>) -> Result<bool, ApiError> {
     Ok(verbose.unwrap_or(false))
 }
 
-fn once<T>(slot: &mut Option<T>, value: T, twice: &'static str) -> Result<(), ApiError> {
+pub(super) fn once<T>(slot: &mut Option<T>, value: T, twice: &'static str) -> Result<(), ApiError> {
     match slot.replace(value) {
         None => Ok(()),
         Some(_) => Err(ApiError::invalid(twice)),
@@ -153,7 +155,7 @@ fn checks(value: &str, names: &[&'static str]) -> Result<CheckSet, ApiError> {
 
 /// Names, and values still encoded: only a known parameter can be malformed. A name that cannot be decoded
 /// is none that is known.
-fn pairs(query: Option<&str>) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
+pub(super) fn pairs(query: Option<&str>) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     query
         .unwrap_or_default()
         .split('&')
@@ -164,7 +166,7 @@ fn pairs(query: Option<&str>) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
         })
 }
 
-fn value(raw: &str) -> Result<Cow<'_, str>, ApiError> {
+pub(super) fn value(raw: &str) -> Result<Cow<'_, str>, ApiError> {
     decode(raw).ok_or_else(|| ApiError::invalid("the query's percent-encoding is malformed"))
 }
 

@@ -18,12 +18,14 @@ use super::accept::Accepts;
 use super::endpoints::{Route, Scope};
 use super::error::{ApiError, Reply};
 use super::query::{HealthQuery, verbose_only};
+use super::request_id::RequestId;
 use super::shared::{Caller, Shared};
 use crate::peer::Gone;
 
-/// No endpoint reads a body for its content; one that is sent must be small and come soon.
+/// Of a body that nobody reads for its content; one that is sent must be small.
 const MAX_BODY_BYTES: usize = 16 * 1024;
-const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Every body must come soon.
+pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The endpoints of `scope`, with a 404 and a 405 for everything else.
 pub(super) fn router(scope: Scope, shared: Arc<Shared>) -> Router {
@@ -48,7 +50,19 @@ fn handler(route: Route) -> MethodRouter<Arc<Shared>> {
         Route::OpenApi => get(document),
         Route::Metrics => get(metrics),
         Route::Page => get(page),
+        Route::JobWebhook | Route::RunPodWebhook | Route::Job | Route::Jobs | Route::Signals => {
+            of_jobs(route)
+        }
     }
+}
+
+#[cfg(feature = "jobs")]
+use super::jobs::handler as of_jobs;
+
+/// Without the room no listener has them.
+#[cfg(not(feature = "jobs"))]
+fn of_jobs(_: Route) -> MethodRouter<Arc<Shared>> {
+    MethodRouter::new()
 }
 
 type App = State<Arc<Shared>>;
@@ -116,7 +130,7 @@ async fn refresh(
 async fn discard(mut body: Body) -> Result<(), ApiError> {
     let read = async {
         while let Some(frame) = body.frame().await {
-            frame.map_err(|error| refused(&error))?;
+            frame.map_err(|error| cut(&error))?;
         }
         Ok(())
     };
@@ -125,8 +139,9 @@ async fn discard(mut body: Body) -> Result<(), ApiError> {
         .unwrap_or_else(|_| Err(ApiError::body_timeout()))
 }
 
-fn refused(error: &axum::Error) -> ApiError {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+/// What a body was that could not be read to its end.
+pub(super) fn cut(error: &(dyn std::error::Error + 'static)) -> ApiError {
+    let mut source = Some(error);
     while let Some(inner) = source {
         if inner.is::<http_body_util::LengthLimitError>() {
             return ApiError::of_status(http::StatusCode::PAYLOAD_TOO_LARGE);
@@ -148,6 +163,16 @@ impl<S: Sync> FromRequestParts<S> for Caller {
             accepts: Accepts::default(),
             at: Instant::now(),
         }))
+    }
+}
+
+/// As the front has read or made it; a new one, when a request did not come through it.
+impl<S: Sync> FromRequestParts<S> for RequestId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let known = parts.extensions.get().cloned();
+        Ok(known.unwrap_or_else(|| RequestId::of(None, Instant::now())))
     }
 }
 

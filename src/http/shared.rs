@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::accept::Accepts;
+use super::endpoints::Webhooks;
 use super::probes::Latch;
 use super::traffic::Traffic;
 use super::wait::WAITERS;
@@ -37,6 +38,11 @@ pub struct Setup {
     pub facts: Facts,
     /// What `/metrics` shows besides the checks and the requests.
     pub metrics: Metrics,
+    /// Which webhooks are configured.
+    pub webhooks: Webhooks,
+    /// The room that takes them and knows the jobs.
+    #[cfg(feature = "jobs")]
+    pub jobs: Option<crate::jobs::Room>,
 }
 
 /// What the process knows of itself. The functions are called once a request: they must be cheap.
@@ -96,6 +102,8 @@ pub(super) struct Shared {
     pub(super) infos: Vec<Info>,
     pub(super) traffic: Traffic,
     pub(super) metrics: Metrics,
+    #[cfg(feature = "jobs")]
+    pub(super) jobs: super::jobs::Door,
 }
 
 impl Shared {
@@ -106,6 +114,10 @@ impl Shared {
             monitor,
             facts,
             metrics,
+            #[cfg(feature = "jobs")]
+            webhooks,
+            #[cfg(feature = "jobs")]
+            jobs,
             ..
         } = setup;
         Shared {
@@ -120,6 +132,8 @@ impl Shared {
             waiters: Semaphore::new(WAITERS),
             traffic: Traffic::new(),
             metrics,
+            #[cfg(feature = "jobs")]
+            jobs: super::jobs::Door::new(jobs, webhooks),
             monitor,
             facts,
         }

@@ -15,8 +15,9 @@ use crate::sample::Sample;
 
 /// The statuses that this service answers with: success, and those of [`Code`](super::code::Code), the
 /// frequent ones first. Any other is counted as `_OTHER`.
-static STATUSES: [StatusCode; 11] = [
+static STATUSES: [StatusCode; 12] = [
     StatusCode::OK,
+    StatusCode::ACCEPTED,
     StatusCode::SERVICE_UNAVAILABLE,
     StatusCode::UNAUTHORIZED,
     StatusCode::NOT_FOUND,
@@ -165,7 +166,8 @@ mod tests {
     #[test]
     fn statuses_are_success_and_those_of_the_errors() {
         let errors = Code::ALL.map(Code::status);
-        let sent: BTreeSet<_> = errors.into_iter().chain([StatusCode::OK]).collect();
+        let success = [StatusCode::OK, StatusCode::ACCEPTED];
+        let sent: BTreeSet<_> = errors.into_iter().chain(success).collect();
         assert_eq!(STATUSES.into_iter().collect::<BTreeSet<_>>(), sent);
         assert_eq!(STATUSES.len(), sent.len(), "each once");
     }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::config::Jobs;
+
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
@@ -86,6 +88,16 @@ impl Source {
     }
 }
 
+/// Whose jobs the signals are judged from. The API's and RunPod's are told under ids of their own, so both would
+/// count twice.
+pub(super) fn counted(settings: &Jobs) -> i16 {
+    if settings.takes_webhooks {
+        Source::Webhook.bit()
+    } else {
+        Source::RunPod.bit()
+    }
+}
+
 /// What an event means for its job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
@@ -129,6 +141,13 @@ pub struct Facts {
     pub execution_ms: Option<i64>,
     /// Whether its failure was somebody's wish: such a job counts for no rate.
     pub cancelled: bool,
+}
+
+/// Without texts of a sender.
+impl fmt::Debug for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Facts")
+    }
 }
 
 /// One delivery that may be stored.

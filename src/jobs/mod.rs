@@ -12,10 +12,25 @@
 //! felt by `/health`; it restarts its own tasks and never ends the process. Without a webhook's secret nothing
 //! of it is started.
 
+mod body;
+mod counts;
+mod evaluator;
 pub mod event;
+pub mod families;
+mod feed;
+mod intake;
+mod journal;
+mod keeper;
 pub mod lifecycle;
+mod names;
+mod pruner;
 pub mod room;
 pub mod signals;
+mod signature;
 pub mod store;
+mod text;
+mod trouble;
+mod writer;
 
-pub use room::{Incoming, Receipt, Refusal, Room};
+pub use feed::Feed;
+pub use room::{Incoming, Receipt, Refusal, Room, Setup};

@@ -1,20 +1,6 @@
 //! What this service counts of itself. The families of a check's own data stand next to the check.
 
-use crate::sample::{Family, Kind};
-
-macro_rules! families {
-    ($($name:ident = $kind:ident $family:literal [$($label:literal),*], $help:literal;)*) => {
-        $(#[doc = $help] pub static $name: Family = Family {
-            name: $family,
-            help: $help,
-            kind: Kind::$kind,
-            labels: &[$($label),*],
-        };)*
-
-        /// All of them, in the order in which people read them.
-        pub static ALL: &[&Family] = &[$(&$name),*];
-    };
-}
+use crate::sample::families;
 
 families! {
     STATUS = Gauge "infra_health_status" [],

@@ -26,7 +26,20 @@ fn secrets(runpod: &str, r2: &str) -> Pairs {
         ),
         ("R2_SESSION_TOKEN", "c4n4ry-session-token".to_owned()),
         ("API_KEYS", format!("{PLAIN_KEY},{DIGEST_KEY}")),
+        (
+            "JOBS_DATABASE_URL",
+            "postgres://c4n4ry:c4n4ry@127.0.0.1:1/c4n4ry".to_owned(),
+        ),
     ]);
+    if cfg!(feature = "jobs") {
+        all.extend([
+            ("JOB_WEBHOOK_SECRET", "c4n4ry-webhook-secret".to_owned()),
+            (
+                "RUNPOD_WEBHOOK_TOKEN",
+                "c4n4ry-runpod-webhook-token-0123456789".to_owned(),
+            ),
+        ]);
+    }
     all
 }
 
@@ -215,7 +228,13 @@ async fn commands_tell_no_secret() {
         );
         assert_silent(
             "Debug",
-            &format!("{:?} {:?}", loaded.live.runpod.get(), loaded.live.r2.get()),
+            &format!(
+                "{:?} {:?} {:?} {:?}",
+                loaded.live.runpod.get(),
+                loaded.live.r2.get(),
+                loaded.live.job_webhooks.get(),
+                loaded.live.job_database.get(),
+            ),
         );
     }
 }
@@ -231,6 +250,14 @@ async fn malformed_values_are_told_without_the_value() {
         ("API_HEALTH_URL", "c4n4ry://c4n4ry"),
         ("HTTPS_PROXY", "http://c4n4ry:c4n4ry@proxy.invalid:1"),
         ("API_KEYS", "c4n4ry"),
+        ("JOB_WEBHOOK_SECRET", "c4n4ry"),
+        ("RUNPOD_WEBHOOK_TOKEN", "c4n4ry"),
+        (
+            "JOBS_DATABASE_URL",
+            "postgres://c4n4ry:c4n4ry@c4n4ry/c4n4ry?c4n4ry=c4n4ry",
+        ),
+        ("LATENCY_SLO", "c4n4ry=c4n4ry"),
+        ("JOBS_MAX_BYTES", "c4n4ry"),
         ("PORT", "c4n4ry"),
         ("CHECK_INTERVAL", "c4n4ry"),
         ("RUNPOD_API_KYE", "c4n4ry"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use infra_health::checks;
 use infra_health::config::{self, Config, Policy, VARIABLES, Variable};
-use infra_health::http::endpoints::{Credentials, ENDPOINTS, Endpoint};
+use infra_health::http::endpoints::{Counted, Credentials, ENDPOINTS, Endpoint, Scope, Webhooks};
 use infra_health::metrics::families;
 use infra_health::reason::{COMMON, Class, Reason};
 use infra_health::sample::{Family, Kind};
@@ -208,8 +208,14 @@ fn the_table_of_endpoints_is_the_codes() {
             Credentials::Optional => "optional",
             Credentials::Scraper => "once `API_KEYS` is set",
             Credentials::Key => "required",
+            Credentials::Signature => "signature",
+            Credentials::Token => "token",
         };
-        let limited = if endpoint.limited { "yes" } else { "never" };
+        let limited = match endpoint.counted {
+            Counted::Never => "never",
+            Counted::Requests => "yes",
+            Counted::Guesses => "wrong ones only",
+        };
         let allow = endpoint.methods.allow();
         format!("| `{allow} {}` | {key} | {limited} |", endpoint.path)
     };
@@ -231,7 +237,10 @@ fn the_table_of_endpoints_is_the_codes() {
 pub(crate) fn families() -> Vec<&'static Family> {
     let checks = checks::infos(&defaults());
     let of_checks = checks.iter().flat_map(|info| info.families);
-    families::ALL.iter().chain(of_checks).copied().collect()
+    let all = families::ALL.iter().chain(of_checks).copied();
+    #[cfg(feature = "jobs")]
+    let all = all.chain(infra_health::jobs::families::ALL.iter().copied());
+    all.collect()
 }
 
 #[test]
@@ -309,8 +318,8 @@ fn the_transcripts_show_whole_answers() {
     for kind in kinds {
         assert!(text.contains(kind), "no transcript of {kind}");
     }
-    let exists: Vec<_> = ENDPOINTS
-        .iter()
+    let exists: Vec<_> = Scope::Everything(Webhooks::default())
+        .endpoints()
         .map(|endpoint| format!("{} {}", endpoint.methods.allow(), endpoint.path))
         .collect();
     let exists = format!("there are {}\"", exists.join("; "));

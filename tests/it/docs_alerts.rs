@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::docs::{families, read, slug};
 
-const RULES: &[&str] = &["budget", "checks", "endpoint", "process"];
+const RULES: &[&str] = &["budget", "checks", "endpoint", "jobs", "process"];
 const DASHBOARD: &str = "deploy/grafana/infra-health.json";
 
 fn rules(name: &str) -> String {
@@ -93,7 +93,7 @@ fn alert_faults(name: &str, rule: &str, sections: &BTreeMap<String, String>) -> 
 #[test]
 fn every_alert_says_how_bad_what_and_where_to_read_on() {
     let (alerts, sections) = (alerts(), sections());
-    assert!(alerts.len() >= 16, "the alerts are found");
+    assert!(alerts.len() >= 23, "the alerts are found");
     let mut faults: Vec<String> = alerts
         .iter()
         .flat_map(|(name, rule)| alert_faults(name, rule, &sections))

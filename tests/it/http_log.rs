@@ -2,9 +2,12 @@
 
 use std::io::Write;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
+#[cfg(feature = "jobs")]
+use infra_health::http::endpoints::Webhooks;
 use serde_json::Value;
+use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 
 use crate::support::service::Mode::{Fail, Pass};
@@ -26,6 +29,13 @@ impl Write for Log {
 impl Log {
     /// Takes the lines of this thread, on which these tests' requests are answered.
     fn start() -> (Log, DefaultGuard) {
+        // While there is but one subscriber, whichever thread comes to a line first is asked whether anybody wants it,
+        // and its answer holds for all threads; the other tests' have none.
+        static SECOND: LazyLock<Dispatch> = LazyLock::new(|| {
+            let nowhere = tracing_subscriber::fmt().with_writer(std::io::sink);
+            Dispatch::new(nowhere.with_max_level(tracing::Level::DEBUG).finish())
+        });
+        LazyLock::force(&SECOND);
         let log = Log::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -124,6 +134,7 @@ async fn refused_requests_are_counted_into_one_line() {
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert_eq!(lines[0]["missing_api_key"], 3);
     assert_eq!(lines[0]["invalid_api_key"], 1);
+    assert_eq!(lines[0]["invalid_signature"], 0);
     assert_eq!(lines[0]["rate_limited"], 2);
     assert_eq!(lines[0]["client"], "192.0.2.1");
     service.front.flush_refusals();
@@ -159,5 +170,30 @@ async fn a_panic_is_one_error_line_without_its_payload() {
             lines[0]["request_id"].as_str(),
             reply.header("x-request-id")
         );
+    }
+}
+
+#[cfg(feature = "jobs")]
+#[tokio::test]
+async fn a_token_in_a_path_is_in_no_line_and_the_cause_of_a_503_is_in_one() {
+    let service = Service::configured([Pass; 3], |with| with.webhooks = Webhooks::ALL)
+        .settled()
+        .await;
+    let (log, _guard) = Log::start();
+    let path = "/webhooks/runpod/a-token-that-nobody-may-ever-see-0001";
+    let json = [("content-type", "application/json")];
+    for (method, body, level, code) in [
+        ("POST", "{}", "ERROR", "unavailable"),
+        ("GET", "", "INFO", "method_not_allowed"),
+    ] {
+        service.send(method, path, &json, body).await;
+        let lines = log.take();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!(lines[0]["level"], level);
+        assert_eq!(lines[0]["code"], code);
+        assert_eq!(lines[0]["route"], "/webhooks/runpod/{token}");
+        let has_cause = lines[0]["cause"] == "there is no job room";
+        assert_eq!(has_cause, code == "unavailable");
+        assert!(!lines[0].to_string().contains("nobody"), "{}", lines[0]);
     }
 }

@@ -24,6 +24,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("peer", &[]),
     ("check", FOUNDATION),
     ("config", FOUNDATION),
+    // Knows nothing of checks nor of HTTP: who wants to know of jobs asks it.
+    (
+        "jobs",
+        &["clock", "detail", "reason", "histogram", "sample", "config"],
+    ),
     (
         "registry",
         &["clock", "detail", "reason", "sample", "check", "config"],
@@ -32,7 +37,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "checks",
         &[
-            "clock", "detail", "reason", "sample", "calls", "check", "config", "registry", "vitals",
+            "clock", "detail", "reason", "sample", "calls", "check", "config", "jobs", "registry",
+            "vitals",
         ],
     ),
     // Deciding.
@@ -50,7 +56,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "answers",
         &[
-            "clock", "detail", "reason", "check", "registry", "state", "history", "snapshot",
+            "clock", "detail", "reason", "check", "jobs", "registry", "state", "history",
+            "snapshot",
         ],
     ),
     // Reads what the others count, and counts nothing itself.
@@ -84,6 +91,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "vitals",
         ],
     ),
+    // A room of its own: what the service asks of its upstreams is none of its business, nor how it answers.
+    (
+        "jobs",
+        &["clock", "detail", "reason", "histogram", "sample", "config"],
+    ),
     // Answering. Never `checks`: no request can reach an upstream.
     (
         "http",
@@ -94,6 +106,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "histogram",
             "sample",
             "config",
+            "jobs",
             "registry",
             "snapshot",
             "answers",
@@ -279,6 +292,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("TcpStream::connect", &["checks/", "cli/probe.rs"]),
     // To listen; it connects nowhere.
     ("TcpSocket", &["serve/accept.rs"]),
+    // The job store's driver has connections of its own.
+    ("sqlx", &["jobs/store/"]),
     ("UdpSocket", &[]),
     ("UnixStream", &[]),
     // One way: to the service manager.

@@ -22,8 +22,14 @@ mod health_json;
 mod hostile_upstreams;
 mod http_errors;
 mod http_health;
+#[cfg(feature = "jobs")]
+mod http_jobs;
 mod http_log;
 mod http_probes;
+#[cfg(feature = "jobs")]
+mod jobs_room;
+#[cfg(feature = "jobs")]
+mod jobs_store;
 mod kept_connections;
 mod layering;
 mod metrics;

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ledger import Ledger, explained
 from lifecycle import COMPLETED, NAMES
 from proving import expect, poll
-from proving.webhooks import Sender, delivery
+from proving.sender import Sender, delivery
 from room import SECRETS
 from story import CANARY
 

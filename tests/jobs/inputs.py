@@ -11,7 +11,8 @@ import time
 from desk import Desk
 from lifecycle import COMPLETED, CREATED, FAILED, PROCESSING
 from proving import Answer, ask, expect, poll
-from proving.webhooks import PATH, Delivery, Sender, delivery, iso, sign
+from proving.sender import PATH, Delivery, Sender, delivery, iso
+from proving.webhooks import sign
 from room import SECRETS, Room
 
 MINUTE, HOUR, MIB = 60, 3600, 1 << 20

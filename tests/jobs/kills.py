@@ -7,7 +7,7 @@ import time
 
 from desk import Desk
 from proving import expect, poll, unread
-from proving.webhooks import Sender
+from proving.sender import Sender
 from room import Room
 from wire import Wire
 

@@ -6,7 +6,7 @@ import threading
 import time
 
 from proving import expect
-from proving.webhooks import Sender
+from proving.sender import Sender
 
 SENDERS = 32  # at most so many deliveries are under way, and half as many again of those sent to two at once
 PATIENCE = 90  # seconds after the story's end, for what is still to be acknowledged

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from lifecycle import COMPLETED, CREATED, FAILED, NAMES, PROCESSING
-from proving.webhooks import delivery
+from proving.sender import delivery
 
 MODELS = ("matte-fast", "matte-fine", "upscale-2", "hair", None)
 ERRORS = ("OUT_OF_MEMORY", "DECODE_FAILED", "TIMEOUT", "UPLOAD_FAILED")

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from pod import Pod
-from proving import Load, Sandbox, Silent, ask, expect, poll, status_of
+from proving import Load, Sandbox, Silent, ask, expect, poll, status_of, webhooks
 
 
 def configuration(proof, pod):
@@ -71,6 +71,25 @@ def rotation(proof, pod, kubelet):
     proof.ok("rotation by a swap of ..data: new keys in use, the old one refused, the same process, files of mode 0440")
 
 
+def jobs(proof, pod, kubelet):
+    """Webhooks by the Secret's files, and their rotation: new beside old, then without the old."""
+    port, values, process = pod.ports["http"], pod.secrets.values, kubelet.child.pid
+    poll("the store is open", lambda: webhooks.is_open(port))
+    job = {"job_id": webhooks.new_id("job"), "event": "job.started"}
+    new = "another-webhook-secret-of-the-api"
+    told = lambda secret: webhooks.deliver(port, job, secret=secret).status  # noqa: E731
+    expect(told(new) == 401, "the new secret before it is there")
+    pod.secrets.put({**values, "job-webhook-secret": f"{webhooks.SECRET},{new}"})
+    poll("both secrets are taken", lambda: told(new) == 202)
+    expect(told(webhooks.SECRET) == 202, "the old secret beside the new one")
+    pod.secrets.put({**values, "job-webhook-secret": new})
+    poll("the old secret is refused", lambda: told(webhooks.SECRET) in (401, 429))
+    expect(told(new) == 202, "the new secret alone")
+    pod.secrets.put(values)
+    expect(kubelet.child.pid == process, "it was restarted")
+    proof.ok("jobs: signed deliveries are taken; their secret rotates with none refused: beside the old one, then alone")
+
+
 def frozen(proof, pod, kubelet):
     first = kubelet.child
     os.kill(first.pid, signal.SIGSTOP)
@@ -109,5 +128,6 @@ def lives(proof, built):
     poll("ready", lambda: kubelet.ready)
     outage(proof, pod, kubelet, sandbox)
     rotation(proof, pod, kubelet)
+    jobs(proof, pod, kubelet)
     frozen(proof, pod, kubelet)
     drains(proof, pod, kubelet)

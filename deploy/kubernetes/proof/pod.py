@@ -4,7 +4,7 @@ import os
 import shutil
 
 from kubelet import Kubelet
-from proving import SERVICE, ask, free_port
+from proving import SERVICE, ask, free_port, webhooks
 
 
 class Secrets:
@@ -45,9 +45,17 @@ class Pod:
         self.ports = {name: free_port() for name in built.ports()}
         mount = next(m for m in built.container["volumeMounts"] if m["name"] == "secrets")["mountPath"]
         given = sandbox.env
+        # A file of the pod's user in place of Postgres, which has proofs of its own.
+        self.store = proof.scratch / "store"
+        self.store.mkdir()
+        if os.geteuid() == 0:
+            os.chown(self.store, 65532, 65532)
+        room = webhooks.room(self.store / "jobs.db")
         self.secrets = Secrets(proof.scratch / "secrets", {
             "runpod-api-key": given["RUNPOD_API_KEY"], "r2-access-key-id": given["R2_ACCESS_KEY_ID"],
-            "r2-secret-access-key": given["R2_SECRET_ACCESS_KEY"], "api-keys": given["API_KEYS"]})
+            "r2-secret-access-key": given["R2_SECRET_ACCESS_KEY"], "api-keys": given["API_KEYS"],
+            "job-webhook-secret": room["JOB_WEBHOOK_SECRET"], "runpod-webhook-token": room["RUNPOD_WEBHOOK_TOKEN"],
+            "jobs-database-url": room["JOBS_DATABASE_URL"]})
         env = {name: value.replace(mount, str(self.secrets.folder)) for name, value in built.env().items()}
         env.update(PORT=str(self.ports["http"]), HOST="127.0.0.1", PROBE_ADDR=f"127.0.0.1:{self.ports['probes']}",
                    METRICS_ADDR=f"127.0.0.1:{self.ports['metrics']}")

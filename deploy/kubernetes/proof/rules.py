@@ -96,9 +96,13 @@ def wiring(built):
         yield "the probes' port is in no Service", all(p["targetPort"] != "probes" for p in service["spec"]["ports"])
     for policy in built.all("NetworkPolicy"):
         yield "a policy selects the pods", selects(policy["spec"]["podSelector"]["matchLabels"])
-        ports = [port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]]
-        yield "a policy's port exists", ports and all(port in built.ports() for port in ports)
-        yield "inbound is from somewhere", all(rule.get("from") for rule in policy["spec"]["ingress"])
+        inbound, outbound = (policy["spec"].get(way, []) for way in ("ingress", "egress"))
+        yield "a policy allows something", inbound or outbound
+        yield "a policy says which way it is", set(policy["spec"]["policyTypes"]) == {
+            name for name, allowed in (("Ingress", inbound), ("Egress", outbound)) if allowed}
+        yield "a policy's port exists", all(port["port"] in built.ports() for rule in inbound for port in rule["ports"])
+        yield "inbound is from somewhere", all(rule.get("from") for rule in inbound)
+        yield "outbound is to somewhere", all(rule.get("to") and rule["ports"] for rule in outbound)
     budget = built.one("PodDisruptionBudget")["spec"]
     yield "the budget selects the pods", selects(budget["selector"]["matchLabels"])
     yield "the budget lets a node be drained", 0 < budget["maxUnavailable"] < built.deployment["spec"]["replicas"]
@@ -140,13 +144,26 @@ def secrets(built):
     yield "a stable name: rotation restarts nothing", volume["secretName"] == "infra-health"
     yield "readable by owner and group alone", volume["defaultMode"] == 0o440 and built.pod["securityContext"]["fsGroup"] > 0
     yield "no secret in a variable", not any(
-        name in built.env() for name in ("RUNPOD_API_KEY", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "API_KEYS"))
+        name in built.env() for name in ("RUNPOD_API_KEY", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "API_KEYS",
+                                         "JOB_WEBHOOK_SECRET", "RUNPOD_WEBHOOK_TOKEN", "JOBS_DATABASE_URL"))
     for name, path in built.env().items():
         if name.endswith("_FILE"):
             yield f"{name} lies in the mount", path.rsplit("/", 1)[0] == mount["mountPath"]
 
 
-ALL = (restricted, shutdown, probes, wiring, policy, secrets)
+def jobs(built):
+    """Webhooks reach any replica, so all keep jobs in one store, and reach that."""
+    takes = {"JOB_WEBHOOK_SECRET_FILE", "RUNPOD_WEBHOOK_TOKEN_FILE"} & set(built.env())
+    yield "webhooks have a store that replicas share", not takes or "JOBS_DATABASE_URL_FILE" in built.env()
+    out = [rule for policy in built.all("NetworkPolicy") for rule in policy["spec"].get("egress", [])
+           if {"protocol": "TCP", "port": 5432} in rule["ports"]]
+    yield "out: to Postgres where there is a store", bool(out) == ("JOBS_DATABASE_URL_FILE" in built.env())
+    # One entry: two would mean either.
+    yield "out: Postgres is named by namespace and pod, or by address", all(
+        set(peer) in ({"namespaceSelector", "podSelector"}, {"ipBlock"}) for rule in out for peer in rule.get("to", []))
+
+
+ALL = (restricted, shutdown, probes, wiring, policy, secrets, jobs)
 
 
 def faults(built):
@@ -195,6 +212,15 @@ def mutations(documents):
         ("no subPath, which never rotates", lambda b: b.container["volumeMounts"][0].update(subPath="api-keys")),
         ("a stable name: rotation restarts nothing", lambda b: b.pod["volumes"][0]["secret"].update(secretName="infra-health-x")),
         ("API_KEYS_FILE lies in the mount", lambda b: env(b, "API_KEYS_FILE", "/run/secrets/api-keys")),
+        ("a policy says which way it is", lambda b: b.one("NetworkPolicy", "infra-health-jobs")["spec"].update(
+            policyTypes=["Ingress", "Egress"])),
+        ("outbound is to somewhere", lambda b: b.one("NetworkPolicy", "infra-health-jobs")["spec"]["egress"][0].pop("to")),
+        ("webhooks have a store that replicas share", lambda b: b.container["env"].remove(
+            next(entry for entry in b.container["env"] if entry["name"] == "JOBS_DATABASE_URL_FILE"))),
+        ("out: to Postgres where there is a store", lambda b: b.documents.remove(b.one("NetworkPolicy", "infra-health-jobs"))),
+        ("out: Postgres is named by namespace and pod, or by address", lambda b: b.one(
+            "NetworkPolicy", "infra-health-jobs")["spec"]["egress"][0]["to"][0].pop("podSelector")),
+        ("no secret in a variable", lambda b: b.container["env"].append({"name": "JOBS_DATABASE_URL", "value": "x" * 16})),
         ("no secret in a variable", lambda b: b.container["env"].append({"name": "API_KEYS", "value": "x" * 16})),
     ]
     return [(name, spoil(change)) for name, change in table]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use maud::{Markup, html};
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::clock::{Now, rfc3339};
@@ -20,9 +21,18 @@ pub(super) fn words(age: Duration) -> String {
 
 /// How long ago `at` was.
 pub(super) fn ago(at: Now, now: Instant) -> Markup {
-    let age = now.saturating_duration_since(at.mono);
+    aged(at.wall, now.saturating_duration_since(at.mono))
+}
+
+/// The same by the wall clock alone: of moments that are kept over restarts.
+#[cfg(feature = "jobs")]
+pub(super) fn ago_by_wall(at: OffsetDateTime, now: OffsetDateTime) -> Markup {
+    aged(at, Duration::try_from(now - at).unwrap_or_default())
+}
+
+fn aged(at: OffsetDateTime, age: Duration) -> Markup {
     html! {
-        time datetime=(rfc3339(at.wall)) title=(utc(at)) data-age=(age.as_millis()) {
+        time datetime=(rfc3339(at)) title=(by_wall(at)) data-age=(age.as_millis()) {
             (words(age)) " ago"
         }
     }
@@ -30,7 +40,11 @@ pub(super) fn ago(at: Now, now: Instant) -> Markup {
 
 /// `2026-11-23 18:06:59 UTC`.
 pub(super) fn utc(at: Now) -> String {
-    let text = rfc3339(at.wall);
+    by_wall(at.wall)
+}
+
+fn by_wall(at: OffsetDateTime) -> String {
+    let text = rfc3339(at);
     let (date, time) = text.split_once('T').unwrap_or((&text, ""));
     let (time, _) = time.split_once('.').unwrap_or((time, ""));
     format!("{date} {time} UTC")
@@ -38,8 +52,6 @@ pub(super) fn utc(at: Now) -> String {
 
 #[cfg(test)]
 mod tests {
-    use time::OffsetDateTime;
-
     use super::*;
 
     #[test]

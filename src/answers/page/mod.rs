@@ -6,6 +6,8 @@ mod age;
 mod checks;
 mod condition;
 mod data;
+#[cfg(feature = "jobs")]
+pub mod jobs;
 mod overall;
 mod strip;
 
@@ -30,6 +32,8 @@ pub struct PageOptions {
     pub answer: Options,
     /// Whether a key could show this caller more: then there is a place to enter one.
     pub takes_key: bool,
+    /// The section about the jobs, where there is something to show of them; shown with details only.
+    pub jobs: Option<Markup>,
 }
 
 /// The status page. Always 200, also where degraded is 503: it is read by people, and the state is in it.
@@ -40,6 +44,7 @@ pub fn page(snapshot: &Snapshot, options: &PageOptions, at: Moment) -> Answer {
         main data-state=(overall.word()) data-details=(answer.details) {
             (overall.markup(snapshot, answer.excluded, at))
             (checks::markup(snapshot, answer, at))
+            @if let Some(jobs) = options.jobs.as_ref().filter(|_| answer.details) { (jobs) }
             @if answer.version {
                 p.version { "infra-health " (env!("CARGO_PKG_VERSION")) }
             }

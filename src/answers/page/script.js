@@ -74,7 +74,7 @@
   };
   // At once, for whoever gets up from a screen that others see; the next answer may take its time.
   const conceal = () => {
-    for (const told of document.querySelectorAll('main .more, main .version')) told.remove();
+    for (const told of document.querySelectorAll('main .more, main .jobs, main .version')) told.remove();
     main().dataset.details = 'false';
   };
   const tell = (message) => { if ($('told')) put($('told'), message); };

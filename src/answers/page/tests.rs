@@ -41,6 +41,7 @@ impl World {
             options: PageOptions {
                 answer: Options::default(),
                 takes_key: true,
+                jobs: None,
             },
         }
     }
@@ -149,6 +150,15 @@ fn with_details_it_says_why_what_to_do_and_what_was_before() {
     let place = |what: &str| main.find(what).unwrap_or_else(|| panic!("{what}: {main}"));
     assert!(place("<li class=\"fail\"") < place("<li class=\"pass\""));
     assert!(place("<rect class=\"pass\"") < place("<rect class=\"fail\""));
+}
+
+#[test]
+fn the_jobs_are_for_those_who_may_see_details() {
+    let mut world = World::of(&["api"]).result(0, 0, None);
+    world.options.jobs = Some(html! { section.jobs { "of the jobs" } });
+    assert!(!world.at(1).contains("of the jobs"));
+    let page = world.with_details().at(1);
+    assert!(main_of(&page).contains("of the jobs"));
 }
 
 #[test]

@@ -24,6 +24,7 @@ use utoipa::ToSchema;
 use self::answer::Unread;
 use self::history::History;
 use self::payload::{Jobs, Payload, Workers};
+pub use self::samples::ended_jobs;
 pub use self::verdict::TIMED;
 use super::client::{CheckClient, Client};
 use super::setup;

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use super::{EndpointData, RunPodData};
-use crate::check::Report;
-use crate::sample::{Family, Kind, Sample};
+use crate::check::{Report, Reported};
+use crate::detail::Label;
+use crate::sample::{Family, Kind, LabelValue, Sample, Value};
 
 static WORKERS: Family = Family {
     name: "infra_health_runpod_workers",
@@ -43,6 +44,39 @@ impl Report for RunPodData {
             endpoint.samples(out);
         }
     }
+}
+
+/// The completed and the failed jobs of each endpoint, as RunPod counts them, out of what a run reported; nothing if
+/// it is another check's.
+pub fn ended_jobs(reported: &Reported) -> Vec<(Label, u64, u64)> {
+    let of = |result: &str| {
+        let samples = reported
+            .samples
+            .iter()
+            .filter(|sample| *sample.family == JOBS_TOTAL);
+        let told = samples.filter_map(|sample| match (&sample.labels[..], &sample.value) {
+            ([LabelValue::Name(endpoint), told], Value::Number(count))
+                if told.as_str() == result =>
+            {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "made of a u64 in `samples`, exact up to 2^53"
+                )]
+                Some((endpoint.clone(), *count as u64))
+            }
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    let failed = of("failed");
+    let completed = of("completed").into_iter();
+    completed
+        .filter_map(|(endpoint, completed)| {
+            let (_, failed) = failed.iter().find(|(name, _)| *name == endpoint)?;
+            Some((endpoint, completed, *failed))
+        })
+        .collect()
 }
 
 impl EndpointData {

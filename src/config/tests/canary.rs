@@ -80,6 +80,15 @@ fn no_secret_in_the_wrong_variable_is_shown() {
         ),
         ("R2_SESSION_TOKEN", "c4n4ry-session-token"),
         ("API_KEYS", "c4n4ry-operator-key"),
+        ("JOB_WEBHOOK_SECRET", "c4n4ry-webhook-secret"),
+        (
+            "RUNPOD_WEBHOOK_TOKEN",
+            "c4n4ry-0123456789-ABCDEFGHJKLMNPQRSTUV",
+        ),
+        (
+            "JOBS_DATABASE_URL",
+            "postgres://c4n4ry:c4n4ry@localhost/c4n4ry",
+        ),
     ];
     let shown = || VARIABLES.iter().filter(|variable| !variable.secret());
     for (secret, value) in secrets {
@@ -114,6 +123,7 @@ fn the_report_shows_values_sources_cost_and_speed() {
     let loaded = resolve(good()).unwrap();
     let report = render(&loaded);
     let checks = &report[report.find("CHECKS").unwrap()..];
+    let checks = checks.split("\n\nSIGNALS").next().unwrap();
     insta::assert_snapshot!(checks, @r"
     CHECKS (for each replica; a month has 30 days)
     api

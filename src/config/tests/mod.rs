@@ -3,11 +3,15 @@
 mod accepted;
 mod bad_input;
 mod canary;
+#[cfg(feature = "jobs")]
+mod jobs;
+#[cfg(feature = "jobs")]
+mod jobs_bad_input;
 mod reloading;
 
-use super::{Loaded, Problems, load};
+use super::{JOB_SIGNALS, Loaded, Problems, load};
 
-const CHECKS: &[&str] = &["api", "runpod_configured", "r2_configured"];
+const CHECKS: &[&str] = &["api", "runpod_configured", "r2_configured", JOB_SIGNALS];
 
 const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
 const ACCESS_KEY: &str = "00112233445566778899aabbccddeeff";

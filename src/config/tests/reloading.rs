@@ -10,24 +10,27 @@ use super::{ACCESS_KEY, Loaded, SECRET, good_but, problems, resolve};
 use crate::config::Setup;
 
 /// A directory of secret files, all in use.
-struct Files(TempDir);
+pub(super) struct Files(TempDir);
 
 impl Files {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let files = Files(tempfile::tempdir().unwrap());
         files.write("RUNPOD_API_KEY", "rpa_first\n");
         files.write("R2_ACCESS_KEY_ID", ACCESS_KEY);
         files.write("R2_SECRET_ACCESS_KEY", SECRET);
         files.write("R2_SESSION_TOKEN", "token-1");
         files.write("API_KEYS", "first-operator-key");
+        files.write("JOB_WEBHOOK_SECRET", "first-webhook-secret");
+        files.write("RUNPOD_WEBHOOK_TOKEN", &"a".repeat(32));
+        files.write("JOBS_DATABASE_URL", "sqlite:///data/jobs.db");
         files
     }
 
-    fn write(&self, secret: &str, content: &str) {
+    pub(super) fn write(&self, secret: &str, content: &str) {
         fs::write(self.0.path().join(secret), content).unwrap();
     }
 
-    fn load(&self) -> Loaded {
+    pub(super) fn load(&self) -> Loaded {
         let secrets = [
             "RUNPOD_API_KEY",
             "R2_ACCESS_KEY_ID",
@@ -40,7 +43,10 @@ impl Files {
             .map(|(name, value)| (name, value.to_owned()))
             .collect();
         for variable in super::super::VARIABLES {
-            if let Some(file) = variable.file {
+            let of_webhook = variable.name.contains("_WEBHOOK_");
+            if let Some(file) = variable.file
+                && (cfg!(feature = "jobs") || !of_webhook)
+            {
                 pairs.push((
                     file,
                     self.0

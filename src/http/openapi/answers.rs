@@ -1,6 +1,8 @@
 //! What the code of each endpoint answers, as examples.
 
 mod health;
+#[cfg(feature = "jobs")]
+mod jobs;
 
 use std::time::Duration;
 
@@ -57,6 +59,11 @@ impl<'a> Answers<'a> {
             Route::OpenApi => vec![document()],
             Route::Metrics => vec![self.metrics()],
             Route::Page => self.page(),
+            Route::JobWebhook
+            | Route::RunPodWebhook
+            | Route::Job
+            | Route::Jobs
+            | Route::Signals => of_jobs(route),
         }
     }
 
@@ -101,6 +108,15 @@ impl<'a> Answers<'a> {
             reply: Reply::new(metrics::page(&samples), Code::InternalError),
         }
     }
+}
+
+#[cfg(feature = "jobs")]
+use jobs::shown as of_jobs;
+
+/// Without the room there is no such endpoint to tell of.
+#[cfg(not(feature = "jobs"))]
+fn of_jobs(_: Route) -> Vec<Shown> {
+    Vec::new()
 }
 
 fn probe(reasons: &[(&'static str, NotReady)]) -> Vec<Shown> {

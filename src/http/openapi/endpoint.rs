@@ -5,7 +5,7 @@ use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, PathItem, P
 use super::answers::Answers;
 use super::responses::{responses, without_bodies};
 use super::words::{links, security, words};
-use super::{errors, parameters};
+use super::{errors, parameters, requests};
 use crate::http::endpoints::{Endpoint, Methods};
 use crate::registry::Info;
 
@@ -51,6 +51,7 @@ impl<'a> Described<'a> {
             .summary(Some(words.summary))
             .description(Some(words.description))
             .parameters(Some(parameters::of(endpoint.route, self.infos)))
+            .request_body(requests::body(endpoint.route))
             .responses(responses(endpoint.route, &shown, &links(endpoint.route)))
             .securities(Some(security(endpoint.credentials)))
             .build()

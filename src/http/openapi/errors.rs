@@ -4,7 +4,7 @@ use http::HeaderValue;
 
 use super::responses::Shown;
 use crate::answers::schemas;
-use crate::http::endpoints::{Credentials, Endpoint};
+use crate::http::endpoints::{Counted, Credentials, Endpoint, Needs, Scope, Webhooks};
 use crate::http::error::ApiError;
 
 /// Those of `endpoint` that come before its own code has a say.
@@ -13,7 +13,7 @@ pub(super) fn of(endpoint: &Endpoint) -> Vec<Shown> {
     let (missing, invalid) = ("missing_api_key", "invalid_api_key");
     let wrong = "The key is none of API_KEYS, or was sent twice.";
     match endpoint.credentials {
-        Credentials::Ignored => {}
+        Credentials::Ignored | Credentials::Signature | Credentials::Token => {}
         Credentials::Optional => {
             let when = "A key is needed, with HEALTH_REQUIRE_API_KEY.";
             shown.push(error(missing, when, ApiError::needs_a_key()));
@@ -34,11 +34,19 @@ pub(super) fn of(endpoint: &Endpoint) -> Vec<Shown> {
         "Asked with another method.",
         ApiError::method_not_allowed(endpoint.methods),
     ));
-    if endpoint.limited {
+    let too_many = match endpoint.counted {
+        Counted::Never => None,
+        Counted::Requests => Some("Too many requests of this key or address."),
+        Counted::Guesses => Some("Too many wrong signatures, tokens or keys of this address."),
+    };
+    if let Some(when) = too_many {
+        shown.push(error("rate_limited", when, rate_limited()));
+    }
+    if !matches!(endpoint.needs, Needs::Nothing | Needs::Jobs) {
         shown.push(error(
-            "rate_limited",
-            "Too many requests of this key or address.",
-            rate_limited(),
+            "not_configured",
+            "Not configured.",
+            ApiError::not_found(Scope::Everything(Webhooks::default())),
         ));
     }
     shown.push(error(

@@ -86,8 +86,8 @@ fn every() -> [Known; 11] {
         known(
             WWW_AUTHENTICATE,
             "WWW-Authenticate",
-            "The way to show a key: X-Api-Key.",
-            Values::Form("^ApiKey", "ApiKey"),
+            "The way to show a key, X-Api-Key; or to sign a webhook.",
+            Values::Form("^(ApiKey|WebhookSignature)", "ApiKey"),
         ),
         known(
             ALLOW,

@@ -7,6 +7,7 @@ mod endpoint;
 mod errors;
 mod headers;
 mod parameters;
+mod requests;
 mod responses;
 mod words;
 
@@ -18,7 +19,7 @@ use utoipa::openapi::{
 
 use self::endpoint::Described;
 use super::code::Code;
-use super::endpoints::Scope;
+use super::endpoints::{Scope, Webhooks};
 use super::error::ApiError;
 use crate::answers::{CONTRACT_VERSION, schemas};
 use crate::config::Policy;
@@ -30,11 +31,16 @@ const API_KEY: &str = "ApiKey";
 /// The same key for scrapers.
 const BEARER: &str = "Bearer";
 
+/// The signature of a webhook.
+const SIGNATURE: &str = "WebhookSignature";
+
 const DESCRIPTION: &str = "Tells whether a video background-removal API can do its job.
 
 Every answer but 2xx has the body `Error`, some with further members. Paths that are not listed are 404 \
 `not_found`, other methods 405 `method_not_allowed` with `Allow`. Query parameters that are not listed are \
 ignored. Members are only ever added: ignore those that you do not know.
+
+Webhooks and jobs are 404 `not_found` too until JOB_WEBHOOK_SECRET or RUNPOD_WEBHOOK_TOKEN is set.
 
 What is no request at all (an unparsable head: 400; a head over 16 KiB or 100 fields: 431) is answered by the \
 HTTP library, with an empty body and none of the headers below.";
@@ -58,18 +64,19 @@ pub fn document(infos: &[Info]) -> String {
 fn build(infos: &[Info]) -> OpenApi {
     let described = Described::new(infos);
     let mut paths = PathsBuilder::new();
-    for endpoint in Scope::Everything.endpoints() {
+    for endpoint in Scope::DOCUMENTED.endpoints() {
         paths = paths.path(endpoint.path, described.path_item(endpoint));
     }
     let mut components = ComponentsBuilder::new()
         .schema(schemas::ERROR_CODE, Code::schema())
         .security_scheme(API_KEY, api_key())
         .security_scheme(BEARER, bearer())
+        .security_scheme(SIGNATURE, signature())
         .response(
             "NotFound",
             responses::of_any_path(
                 "No such path.",
-                ApiError::not_found(Scope::Everything),
+                ApiError::not_found(Scope::Everything(Webhooks::default())),
             ),
         )
         .response(
@@ -118,6 +125,14 @@ fn bearer() -> SecurityScheme {
             "The same key, for /metrics: all that scrapers can send.",
         ));
     SecurityScheme::Http(bearer.build())
+}
+
+fn signature() -> SecurityScheme {
+    SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+        "X-Webhook-Signature",
+        "`sha256=` and the hex digits of HMAC-SHA256 with one of JOB_WEBHOOK_SECRET over the value of \
+         X-Webhook-Timestamp, a full stop and the raw body.",
+    )))
 }
 
 #[cfg(test)]

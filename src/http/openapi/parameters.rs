@@ -1,5 +1,7 @@
 //! What a request can say.
 
+mod jobs;
+
 use serde_json::{Value, json};
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
@@ -18,9 +20,16 @@ pub(super) fn of(route: Route, infos: &[Info]) -> Vec<Parameter> {
             vec![verbose(), exclude(infos), wait(), wait_timeout(), probe()]
         }
         Route::Check => vec![check(infos), verbose()],
-        Route::Livez | Route::Readyz | Route::Refresh | Route::OpenApi | Route::Metrics => {
-            Vec::new()
-        }
+        Route::JobWebhook => jobs::of_a_delivery(),
+        Route::RunPodWebhook => vec![jobs::token()],
+        Route::Job => vec![jobs::id()],
+        Route::Jobs => jobs::of_a_list(),
+        Route::Livez
+        | Route::Readyz
+        | Route::Refresh
+        | Route::OpenApi
+        | Route::Metrics
+        | Route::Signals => Vec::new(),
     };
     parameters.extend([request_id(), traceparent()]);
     parameters
@@ -110,7 +119,7 @@ fn check(infos: &[Info]) -> Parameter {
 }
 
 /// Any value is taken, so the forms that mean something stand in the description.
-fn header(name: &str, description: &str, example: &str) -> Parameter {
+fn header(name: &str, description: &str, example: &str) -> ParameterBuilder {
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Header)
@@ -118,7 +127,6 @@ fn header(name: &str, description: &str, example: &str) -> Parameter {
         .description(Some(description))
         .schema(Some(ObjectBuilder::new().schema_type(Type::String).build()))
         .example(Some(Value::from(example)))
-        .build()
 }
 
 fn probe() -> Parameter {
@@ -128,6 +136,7 @@ fn probe() -> Parameter {
          HEALTH_DEGRADED_STATUS says, save at the end of `wait`. Any other value means nothing.",
         "1",
     )
+    .build()
 }
 
 fn request_id() -> Parameter {
@@ -136,6 +145,7 @@ fn request_id() -> Parameter {
         "The id of the request: kept if it is 1 to 128 characters of `A-Z a-z 0-9 . _ -`, else a new one is made.",
         "deploy-4711",
     )
+    .build()
 }
 
 fn traceparent() -> Parameter {
@@ -144,4 +154,5 @@ fn traceparent() -> Parameter {
         "W3C trace context, version 00: `trace_id` and `span_id` go into the log. A malformed one is ignored.",
         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     )
+    .build()
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use utoipa::openapi::link::{Link, LinkBuilder};
 use utoipa::openapi::security::SecurityRequirement;
 
-use super::{API_KEY, BEARER};
+use super::{API_KEY, BEARER, SIGNATURE};
 use crate::http::endpoints::{Credentials, Route};
 
 /// Words about an endpoint.
@@ -73,6 +73,39 @@ pub(super) fn words(route: Route) -> Words {
             "What this service counts, for Prometheus",
             "200 whatever the checks say. Served on METRICS_ADDR, too, and needs no key there.",
         ),
+        Route::JobWebhook => (
+            "receiveJobEvent",
+            "jobs",
+            "The video API tells of a job",
+            "404 unless JOB_WEBHOOK_SECRET is set. What is answered 2xx is kept. A delivery is a duplicate when its id, \
+             or what was signed, was received before; it then changes nothing. The event is the body's; \
+             the header names it for bodies that do not. Send what is answered 408, 429 or 5xx again.",
+        ),
+        Route::RunPodWebhook => (
+            "receiveRunPodJob",
+            "jobs",
+            "RunPod tells of a job",
+            "404 unless RUNPOD_WEBHOOK_TOKEN is set; to be named as `webhook` of a RunPod job. RunPod signs nothing, so the \
+             token is the credential. Of the body id, status, times and error are kept.",
+        ),
+        Route::Job => (
+            "getJob",
+            "jobs",
+            "One job and all that was told of it",
+            "404 `not_found` unless a webhook is configured.",
+        ),
+        Route::Jobs => (
+            "getJobs",
+            "jobs",
+            "Jobs, the newest change first",
+            "404 `not_found` unless a webhook is configured. `next_cursor` leads to the next page.",
+        ),
+        Route::Signals => (
+            "getSignals",
+            "jobs",
+            "The signals of the jobs",
+            "Failure rate and latency against their thresholds, as they were last judged.",
+        ),
     };
     Words {
         id,
@@ -85,7 +118,9 @@ pub(super) fn words(route: Route) -> Words {
 pub(super) fn security(credentials: Credentials) -> Vec<SecurityRequirement> {
     let key = || SecurityRequirement::new(API_KEY, [] as [&str; 0]);
     match credentials {
-        Credentials::Ignored => Vec::new(),
+        // OpenAPI has no scheme for a token in a path.
+        Credentials::Ignored | Credentials::Token => Vec::new(),
+        Credentials::Signature => vec![SecurityRequirement::new(SIGNATURE, [] as [&str; 0])],
         Credentials::Optional => vec![SecurityRequirement::default(), key()],
         Credentials::Key => vec![key()],
         Credentials::Scraper => {
@@ -105,12 +140,23 @@ pub(super) fn links(route: Route) -> Vec<(&'static str, Link)> {
                 .description("One of the checks whose results are fresh.");
             vec![("freshCheck", link.build())]
         }
+        Route::Jobs => {
+            let link = LinkBuilder::new()
+                .operation_id(words(Route::Job).id)
+                .parameter("job_id", Value::from("$response.body#/jobs/0/job_id"))
+                .description("One of the jobs.");
+            vec![("job", link.build())]
+        }
         Route::Health
         | Route::Page
         | Route::Check
         | Route::Livez
         | Route::Readyz
         | Route::OpenApi
-        | Route::Metrics => Vec::new(),
+        | Route::Metrics
+        | Route::JobWebhook
+        | Route::RunPodWebhook
+        | Route::Job
+        | Route::Signals => Vec::new(),
     }
 }

@@ -1,5 +1,7 @@
 //! What is known of the signals at one moment: what `/signals`, the metrics, the status page and the check show.
 
+use std::time::Duration;
+
 use time::OffsetDateTime;
 
 use crate::detail::Label;
@@ -86,11 +88,75 @@ pub struct Board {
     /// Where the failure rate comes from.
     pub basis: Basis,
     /// The span that is looked at, and for which latency must be over its threshold to fire.
-    pub window: std::time::Duration,
+    pub window: Duration,
     /// `job_failure_rate`, a ratio.
     pub failure_rate: Reading,
     /// `processing_latency_p95` of the model that is worst off, in seconds.
     pub latency: Reading,
     /// The same for each model of the window, by name; the rare ones together as `other`.
     pub models: Vec<(Label, Reading)>,
+}
+
+/// How long the evaluation may be late, beyond three of its intervals, before its results are old.
+const GRACE: Duration = Duration::from_secs(30);
+
+impl Board {
+    /// Between two evaluations over `window`: a sixtieth of it, 100 ms to 15 s.
+    pub fn interval(window: Duration) -> Duration {
+        (window / 60).clamp(Duration::from_millis(100), Duration::from_secs(15))
+    }
+
+    /// Whether the readings can be relied on at `now`: the last evaluation worked and is not long ago, so that one
+    /// that has ended cannot stay green.
+    pub fn is_current(&self, now: OffsetDateTime) -> bool {
+        let longest = Self::interval(self.window) * 3 + GRACE;
+        self.current && self.evaluated_at.is_some_and(|at| now - at <= longest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn an_evaluation_that_failed_or_is_long_ago_is_not_current() {
+        let at = datetime!(2026-11-23 18:06:59 UTC);
+        let reading = Reading {
+            state: State::Ok,
+            value: None,
+            threshold: 0.05,
+            samples: 0,
+            since: None,
+        };
+        let board = Board {
+            evaluated_at: Some(at),
+            current: true,
+            basis: Basis::Webhooks,
+            window: Duration::from_mins(15),
+            failure_rate: reading.clone(),
+            latency: reading,
+            models: Vec::new(),
+        };
+        let seconds = |seconds| at + Duration::from_secs(seconds);
+        assert!(board.is_current(at) && board.is_current(seconds(75)));
+        assert!(!board.is_current(seconds(76)));
+        // A clock that was set back is no reason.
+        assert!(board.is_current(at - Duration::from_hours(1)));
+        let quick = Board {
+            window: Duration::from_millis(100),
+            ..board.clone()
+        };
+        assert!(quick.is_current(seconds(30)) && !quick.is_current(seconds(31)));
+        let failed = Board {
+            current: false,
+            ..board.clone()
+        };
+        let never = Board {
+            evaluated_at: None,
+            ..board
+        };
+        assert!(!failed.is_current(at) && !never.is_current(at));
+    }
 }

@@ -1,5 +1,8 @@
 //! What the signals are judged from: the jobs that ended in a window, counted by kind.
 
+use crate::jobs::event::Status;
+use crate::jobs::lifecycle::Job;
+
 /// How a job ended, for the failure rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Ended {
@@ -13,6 +16,16 @@ pub enum Ended {
 
 impl Ended {
     const ALL: [Ended; 3] = [Ended::Completed, Ended::Failed, Ended::Cancelled];
+
+    /// How a job ended; `None` while it has not.
+    pub fn of(job: &Job) -> Option<Self> {
+        match job.status {
+            Status::Created | Status::Processing => None,
+            Status::Completed => Some(Ended::Completed),
+            Status::Failed if job.facts.cancelled => Some(Ended::Cancelled),
+            Status::Failed => Some(Ended::Failed),
+        }
+    }
 
     /// As the store keeps it.
     pub const fn number(self) -> i16 {

@@ -26,6 +26,24 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 9] = [
+        Kind::Unreachable,
+        Kind::Refused,
+        Kind::Locked,
+        Kind::Full,
+        Kind::ReadOnly,
+        Kind::Corrupt,
+        Kind::Schema,
+        Kind::Timeout,
+        Kind::Other,
+    ];
+
+    /// Whether the store has to be opened anew; the others may pass by themselves.
+    pub const fn is_lasting(self) -> bool {
+        !matches!(self, Kind::Locked | Kind::Full | Kind::Timeout)
+    }
+
     /// As logs and metrics name it.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,7 +1,164 @@
 //! What is kept of jobs, on SQLite or Postgres.
+//!
+//! ```text
+//! events   every delivery once, by its id and by its digest        bodies   what came, as it came
+//! jobs     what lifecycle::Job::apply made of them                 signals  states from one evaluation to the next
+//! ```
+//!
+//! One write at a time: SQLite has one connection that writes, replicas on one Postgres share a lock. So nothing that is
+//! read within a write can change before its end, and [`decide`] stays a pure function between reading and writing.
 
+mod columns;
+mod decide;
 pub mod error;
+mod fault;
+mod open;
+mod postgres;
+mod read;
+mod sql;
+mod sqlite;
 pub mod types;
+
+use std::future::Future;
+use std::time::Duration;
 
 pub use error::{Kind, StoreError};
 pub use types::{Kept, Limits, Pruned, Record, Stored, Trail, Wanted};
+
+use crate::jobs::event::Delivery;
+
+/// No question waits longer than this, whatever the disk or the network does; locks and statements have shorter bounds
+/// of their own and tell more.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// The store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    backend: Backend,
+}
+
+#[derive(Clone, Debug)]
+enum Backend {
+    Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
+}
+
+impl Store {
+    /// Keeps `batch`, all of it or nothing, in one transaction that is durable when this returns. The results stand in
+    /// the order of the batch; a delivery is a duplicate of an earlier one in the batch as well.
+    ///
+    /// After an error nothing was kept, but for `Unreachable` and `Timeout`: then it cannot be known. Writing the same
+    /// batch again is right in any case.
+    pub async fn write(&self, batch: &[Delivery]) -> Result<Vec<Stored>, StoreError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.bounded(async {
+            match &self.backend {
+                Backend::Sqlite(sqlite) => sqlite.write(batch).await,
+                Backend::Postgres(postgres) => postgres.write(batch).await,
+            }
+        })
+        .await
+    }
+
+    /// Replaces what is kept of these signals. One that was judged later by another replica stays. What is not among
+    /// them and was last judged a day before the newest of them is removed.
+    pub async fn keep(&self, kept: &[Kept]) -> Result<(), StoreError> {
+        let Some(newest) = kept.iter().map(|kept| kept.evaluated_at).max() else {
+            return Ok(());
+        };
+        let forgotten = newest.saturating_sub(FORGOTTEN_AFTER_MS);
+        self.bounded(async {
+            match &self.backend {
+                Backend::Sqlite(sqlite) => sqlite.keep(kept, forgotten).await,
+                Backend::Postgres(postgres) => postgres.keep(kept, forgotten).await,
+            }
+        })
+        .await
+    }
+
+    /// One small step of pruning at the time `now`; to be called again while `more`.
+    ///
+    /// Events older than `retention` go first, each job with its last one. Over `max_bytes` the oldest bodies go, and
+    /// when none is left the oldest events. An event younger than `dedupe` is never removed, so what is kept may
+    /// stay over `max_bytes`.
+    pub async fn prune(&self, limits: &Limits, now: i64) -> Result<Pruned, StoreError> {
+        self.bounded(async {
+            match &self.backend {
+                Backend::Sqlite(sqlite) => sqlite.prune(limits, now).await,
+                Backend::Postgres(postgres) => postgres.prune(limits, now).await,
+            }
+        })
+        .await
+    }
+
+    /// How much is kept, by the measure of [`Limits::max_bytes`]: of SQLite the pages in use, of Postgres an estimate
+    /// that falls at once when something is removed, though the server gives the space back later.
+    pub async fn bytes(&self) -> Result<u64, StoreError> {
+        self.bounded(async {
+            match &self.backend {
+                Backend::Sqlite(sqlite) => sqlite.bytes().await,
+                Backend::Postgres(postgres) => postgres.bytes().await,
+            }
+        })
+        .await
+    }
+
+    /// Ends all connections; waits for what runs.
+    pub async fn close(&self) {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.close().await,
+            Backend::Postgres(postgres) => postgres.close().await,
+        }
+    }
+
+    async fn bounded<T>(
+        &self,
+        asked: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, StoreError> {
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(sqlx::Error::PoolTimedOut)) if self.lacks_connections() => {
+                Err(StoreError::of(Kind::Unreachable))
+            }
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(StoreError::of(Kind::Timeout)),
+        }
+    }
+
+    /// Whether a wait for a connection was in vain because none could be made, not because all are in use.
+    fn lacks_connections(&self) -> bool {
+        match &self.backend {
+            Backend::Sqlite(_) => false,
+            Backend::Postgres(postgres) => postgres.lacks_connections(),
+        }
+    }
+}
+
+/// A day without an evaluation: the model of that signal is gone.
+const FORGOTTEN_AFTER_MS: i64 = 86_400_000;
+/// The most rows that one step of pruning takes: writers wait for it.
+const STEP_ROWS: i64 = 500;
+/// The most bytes of bodies that one step takes, unless a single body is larger.
+const STEP_BYTES: u64 = 8 << 20;
+
+/// `now` less `age`, in milliseconds since 1970.
+fn before(now: i64, age: Duration) -> i64 {
+    now.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The last of the `oldest` bodies (their `seq` and size) that has to go for `over` bytes to be given back, within one
+/// step. `None` without bodies.
+fn last_to_go(oldest: &[(i64, i64)], over: u64) -> Option<i64> {
+    let mut freed = 0_u64;
+    let mut last = None;
+    for (seq, bytes) in oldest {
+        if last.is_some() && freed >= over.min(STEP_BYTES) {
+            break;
+        }
+        freed = freed.saturating_add(bytes.unsigned_abs());
+        last = Some(*seq);
+    }
+    last
+}

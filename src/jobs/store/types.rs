@@ -11,12 +11,12 @@ use crate::jobs::signals::board::State;
 pub enum Stored {
     /// Its id or its digest was seen before: nothing was changed.
     Duplicate,
-    /// It is kept; what it made of its job, which was `before` at first.
+    /// It is kept.
     Recorded {
         /// What the event was to the job.
         verdict: Verdict,
-        /// Where the job stood before, `None` if it was not known.
-        before: Option<Status>,
+        /// The job before; `None` if it was not known.
+        before: Option<Box<Job>>,
         /// The job afterwards; `None` if still nothing is known of it.
         job: Option<Box<Job>>,
     },

@@ -8,6 +8,8 @@ pub(crate) mod canary;
 pub(crate) mod contract;
 pub(crate) mod exposition;
 pub mod fixture;
+#[cfg(feature = "jobs")]
+pub(crate) mod postgres;
 pub(crate) mod raw;
 pub mod s3;
 pub(crate) mod served;

@@ -14,6 +14,7 @@ use infra_health::check::{Check, Context, Finding, Outcome};
 use infra_health::clock::Clock;
 use infra_health::config::secret::{ApiKeys, Current};
 use infra_health::config::{Answers, Details, Limits, Policy};
+use infra_health::http::endpoints::Webhooks;
 use infra_health::http::{Facts, Front, Setup, options};
 use infra_health::metrics::Metrics;
 use infra_health::monitor::{self, Monitor};
@@ -71,6 +72,7 @@ pub(crate) struct Configured {
     pub(crate) limits: Limits,
     pub(crate) keys: Vec<&'static str>,
     pub(crate) policy: Policy,
+    pub(crate) webhooks: Webhooks,
 }
 
 impl Default for Configured {
@@ -99,6 +101,7 @@ impl Default for Configured {
                 retry_interval: long,
                 ..Policy::default()
             },
+            webhooks: Webhooks::default(),
         }
     }
 }
@@ -163,6 +166,9 @@ impl Service {
             monitor: monitor.handle.clone(),
             facts: facts(&switches, &draining),
             metrics: Metrics::default(),
+            webhooks: configured.webhooks,
+            #[cfg(feature = "jobs")]
+            jobs: None,
         });
         Service {
             front,

@@ -128,8 +128,8 @@ impl Contract {
         // On a listener that has some of the paths only.
         let message = String::from_utf8_lossy(exchange.body);
         if not_found
-            && !message.contains(&format!("HEAD {path};"))
-            && !message.contains(&format!("HEAD {path}\""))
+            && !message.contains(&format!(" {path};"))
+            && !message.contains(&format!(" {path}\""))
         {
             return Ok("/components/responses/NotFound".to_owned());
         }
@@ -139,6 +139,10 @@ impl Contract {
             true => asked,
             // What other methods are answered is told with each of the path's own.
             false if status == 405 => operations.keys().next().unwrap().clone(),
+            // Of a path that is not configured; a body would say so.
+            false if status == 404 && asked == "head" => {
+                return Ok("/components/responses/NotFound".to_owned());
+            }
             false if status == 429 => return Ok("/components/responses/TooManyRequests".to_owned()),
             false => return Err("no such method, and the status is not 405".to_owned()),
         };

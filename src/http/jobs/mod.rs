@@ -1,0 +1,177 @@
+//! Webhooks, `/jobs` and `/signals`: what stands between HTTP and the job room.
+
+mod body;
+mod query;
+mod refusal;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::routing::{MethodRouter, get, post};
+use http::{HeaderMap, StatusCode, Uri};
+use maud::Markup;
+use tokio::sync::Semaphore;
+
+use self::body::{ROOM_KIB, Taken};
+use self::query::JobsQuery;
+use super::code::Code;
+use super::endpoints::{Route, Scope, Webhooks};
+use super::error::{ApiError, Reply};
+use super::request_id::RequestId;
+use super::shared::{Caller, Shared};
+use crate::answers::{jobs as shown, page, signals};
+use crate::clock::Clock;
+use crate::jobs::{Incoming, Receipt, Refusal, Room};
+
+/// The way to the room.
+#[derive(Debug)]
+pub(super) struct Door {
+    room: Option<Room>,
+    webhooks: Webhooks,
+    /// KiB of bodies that may be in memory at a time.
+    space: Semaphore,
+}
+
+impl Door {
+    pub(super) fn new(room: Option<Room>, webhooks: Webhooks) -> Self {
+        Door {
+            room,
+            webhooks,
+            space: Semaphore::new(ROOM_KIB),
+        }
+    }
+
+    /// The section of the status page; none where there is no room.
+    pub(super) fn section(&self) -> Option<Markup> {
+        let board = self.room.as_ref()?.board();
+        Some(page::jobs::markup(&board, Clock::default().now().wall))
+    }
+
+    fn open(&self) -> Result<&Room, ApiError> {
+        self.room.as_ref().ok_or_else(|| {
+            let closed = Refusal::Unavailable {
+                cause: "there is no job room",
+                retry_after: 5,
+            };
+            self.refused(closed)
+        })
+    }
+
+    fn refused(&self, refusal: Refusal) -> ApiError {
+        ApiError::refused(refusal, Scope::Everything(self.webhooks))
+    }
+
+    /// What the sender of a delivery is answered, whose body has been read to its end.
+    fn received(&self, taken: Result<Receipt, Refusal>, fresh: StatusCode) -> Reply {
+        match taken {
+            Ok(receipt) => {
+                let answer = shown::received(&receipt, fresh);
+                Reply::new(answer, Code::InternalError).with_body_read()
+            }
+            Err(refusal) => Reply::from(self.refused(refusal)).with_body_read(),
+        }
+    }
+}
+
+type App = State<Arc<Shared>>;
+
+/// The handler of an endpoint of the job room; none for any other.
+pub(super) fn handler(route: Route) -> MethodRouter<Arc<Shared>> {
+    match route {
+        Route::JobWebhook => post(job_webhook),
+        Route::RunPodWebhook => post(runpod_webhook),
+        Route::Job => get(job),
+        Route::Jobs => get(jobs),
+        Route::Signals => get(signals_now),
+        Route::Health
+        | Route::Livez
+        | Route::Readyz
+        | Route::Refresh
+        | Route::Check
+        | Route::OpenApi
+        | Route::Metrics
+        | Route::Page => MethodRouter::new(),
+    }
+}
+
+async fn job_webhook(
+    State(shared): App,
+    id: RequestId,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Reply, ApiError> {
+    let door = &shared.jobs;
+    let Taken { body, _space } = door.take(&headers, body).await?;
+    let room = door.open()?;
+    let taken = room.webhook(incoming(headers, body, &id)).await;
+    Ok(door.received(taken, StatusCode::ACCEPTED))
+}
+
+async fn runpod_webhook(
+    State(shared): App,
+    id: RequestId,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Reply, ApiError> {
+    let door = &shared.jobs;
+    let room = door.open()?;
+    // A token needs no escapes: one that has some is none of ours.
+    let token = uri.path().rsplit('/').next().unwrap_or_default();
+    if !room.is_runpods(token) {
+        // As an unknown path is answered, to the last header, whatever else was sent.
+        return Err(door.refused(Refusal::WrongToken));
+    }
+    let Taken { body, _space } = door.take(&headers, body).await?;
+    let taken = room.runpod(incoming(headers, body, &id)).await;
+    Ok(door.received(taken, StatusCode::OK))
+}
+
+fn incoming(headers: HeaderMap, body: bytes::Bytes, id: &RequestId) -> Incoming {
+    Incoming {
+        headers,
+        body,
+        request_id: id.as_str().to_owned(),
+    }
+}
+
+async fn job(
+    State(shared): App,
+    caller: Caller,
+    job_id: Result<Path<String>, PathRejection>,
+) -> Result<Reply, ApiError> {
+    Shared::authorize(caller)?;
+    let door = &shared.jobs;
+    // What is no id at all is not looked up.
+    let Path(id) = job_id
+        .ok()
+        .filter(|Path(id)| query::is_job_id(id))
+        .ok_or_else(ApiError::job_not_found)?;
+    let found = door.open()?.job(&id).await;
+    let found = found.map_err(|refusal| door.refused(refusal))?;
+    let trail = found.ok_or_else(ApiError::job_not_found)?;
+    Ok(Reply::new(shown::trail(&id, &trail), Code::InternalError))
+}
+
+async fn jobs(State(shared): App, caller: Caller, uri: Uri) -> Result<Reply, ApiError> {
+    Shared::authorize(caller)?;
+    let query = JobsQuery::parse(uri.query(), Clock::default().now().wall)?;
+    let door = &shared.jobs;
+    let found = door.open()?.list(query.wanted()).await;
+    let found = found.map_err(|refusal| door.refused(refusal))?;
+    let (page, next) = query.page(found);
+    let answer = shown::list(&page, next.as_deref());
+    Ok(Reply::new(answer, Code::InternalError))
+}
+
+async fn signals_now(State(shared): App, caller: Caller) -> Result<Reply, ApiError> {
+    Shared::authorize(caller)?;
+    let board = shared.jobs.open()?.board();
+    let answer = signals::signals(&board, Clock::default().now().wall);
+    Ok(Reply::new(answer, Code::InternalError))
+}
+
+#[cfg(test)]
+mod tests;

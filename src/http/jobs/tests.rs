@@ -1,0 +1,71 @@
+use http::StatusCode;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+
+use super::*;
+
+fn of(refusal: Refusal) -> Reply {
+    Door::new(None, Webhooks::ALL).received(Err(refusal), StatusCode::ACCEPTED)
+}
+
+fn text(reply: &Reply) -> String {
+    let body = reply.answer.body.clone().with_id("req_1");
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+#[test]
+fn a_refusal_is_told_by_status_code_and_headers() {
+    let unavailable = Refusal::Unavailable {
+        cause: "the disk is full",
+        retry_after: 0,
+    };
+    for (refusal, status, code, message) in [
+        (
+            Refusal::InvalidSignature("no signature"),
+            401,
+            Code::InvalidSignature,
+            "no signature",
+        ),
+        (
+            Refusal::Invalid("no job"),
+            400,
+            Code::InvalidRequest,
+            "no job",
+        ),
+        (unavailable, 503, Code::Unavailable, "retry in 1 s"),
+    ] {
+        let reply = of(refusal);
+        assert_eq!(reply.answer.status, status, "{refusal:?}");
+        assert_eq!(reply.code, Some(code));
+        assert!(text(&reply).contains(message), "{}", text(&reply));
+        assert!(reply.body_read, "the connection can be used again");
+    }
+    let reply = of(Refusal::InvalidSignature("no signature"));
+    assert_eq!(reply.headers[0].0, WWW_AUTHENTICATE);
+    let reply = of(unavailable);
+    assert_eq!(reply.headers, [(RETRY_AFTER, 1.into())]);
+    assert_eq!(reply.cause.as_deref(), Some("the disk is full"));
+    assert!(!text(&reply).contains("disk"));
+}
+
+#[test]
+fn a_wrong_token_is_answered_as_an_unknown_path_is() {
+    let unknown = Reply::from(ApiError::not_found(Scope::Everything(Webhooks::ALL)));
+    let wrong = of(Refusal::WrongToken);
+    assert_eq!(wrong.answer, unknown.answer);
+    assert_eq!(wrong.code, unknown.code);
+    assert_eq!(wrong.headers, unknown.headers);
+    assert_eq!(wrong.cause, unknown.cause);
+    assert_eq!(wrong.body_read, unknown.body_read);
+}
+
+#[test]
+fn a_receipt_is_told_by_its_status() {
+    let door = Door::new(None, Webhooks::ALL);
+    let mut receipt = crate::answers::examples::jobs::receipt();
+    let of = |receipt: &Receipt| door.received(Ok(receipt.clone()), StatusCode::ACCEPTED);
+    let accepted = of(&receipt);
+    assert_eq!(accepted.answer.status, StatusCode::ACCEPTED);
+    assert!(accepted.body_read && accepted.code.is_none());
+    receipt.duplicate = true;
+    assert_eq!(of(&receipt).answer.status, StatusCode::OK);
+}
