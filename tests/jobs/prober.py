@@ -11,12 +11,12 @@ TARGETS = ("/livez", "/health")
 
 
 class Prober(threading.Thread):
-    """From the first answer after a start until `going()` the replica is up; what fails in between is a failure."""
+    """From the first answer after `coming()` until `going()` the replica is up; what fails in between is a failure."""
 
     def __init__(self, replica):
         super().__init__(daemon=True)
         self.replica, self.done = replica, threading.Event()
-        self.lock, self.life, self.up = threading.Lock(), 0, False
+        self.lock, self.life, self.started, self.up = threading.Lock(), 0, False, False
         self.failures, self.latencies, self.slowest_start = [], [], 0.0
         self.begun = time.monotonic()
         self.start()
@@ -25,11 +25,13 @@ class Prober(threading.Thread):
         """It is about to be ended, or has been."""
         with self.lock:
             self.life += 1
-            self.up = False
+            self.started = self.up = False
 
     def coming(self):
-        """It has been started."""
-        self.begun = time.monotonic()
+        """It is being started."""
+        with self.lock:
+            self.life += 1
+            self.started, self.begun = True, time.monotonic()
 
     def run(self):
         connection = http.client.HTTPConnection("127.0.0.1", self.replica.port, timeout=10)
@@ -58,7 +60,7 @@ class Prober(threading.Thread):
                 self.latencies.append(took)
                 if fault:
                     self.failures.append(fault)
-            elif fault is None:
+            elif fault is None and self.started:
                 self.up = True
                 self.slowest_start = max(self.slowest_start, time.monotonic() - self.begun)
 
