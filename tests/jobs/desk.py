@@ -33,7 +33,13 @@ class Desk:
         self.proof, self.room, self.database = proof, room, database
         self.ledger, self.owed, self.numbers = Ledger(), [], itertools.count()
         self.sender = Sender(room.port, timeout=LONGEST)
-        self.slowest = 0.0
+        self.slowest = self.recovery = 0.0
+
+    def back(self):
+        """The room is started again, and its store open; what was connected is not any more."""
+        self.sender.close()
+        self.room.start()
+        self.room.lives().open()
 
     def event(self, status=COMPLETED, job_id=None, secret=SECRETS[0], filler=0, at=None, header=None, disagrees=False, **facts):
         """A new event, of a job of its own unless one is named, of now unless `at` (seconds since 1970) says another time."""
@@ -104,7 +110,13 @@ class Desk:
         explained(kept)
         return counts
 
+    def recovered(self):
+        """How long it has taken to recover since this was last asked, in words."""
+        took, self.recovery = self.recovery, 0.0
+        return f"{took:.1f} s"
+
     def recovers(self):
         """A further event is accepted, without a restart."""
-        further = self.event()
+        further, begun = self.event(), time.monotonic()
         poll("recovery", lambda: (answer := self.send(further)) is not None and answer.status in (200, 202))
+        self.recovery = max(self.recovery, time.monotonic() - begun)

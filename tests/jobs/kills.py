@@ -43,8 +43,7 @@ def unanswered(desk, lock, is_waiting):
             one.join(20)
         expect(all(one.answer is None for one in waiting), "an answer came out of a killed process")
     before = desk.database.count()
-    desk.room.start()
-    desk.room.lives().open()
+    desk.back()
     expect(desk.database.count() == before == 1, f"{before} then {desk.database.count()} events, though none but the first was written")
     return f"{desk.database.name}: kill -9 between receipt and write: {len(waiting)} in flight, none kept; {desk.settled()}"
 
@@ -78,8 +77,7 @@ def on_sqlite(proof, database):
             one.join(20)
         digests = {digest for (digest,) in database.rows("SELECT digest FROM events")}
         hit = sum(one.answer is None and one.told.delivery.digest in digests for one in waiting)
-        desk.room.start()
-        desk.room.lives().open()
+        desk.back()
     written = [one.told for one in waiting if one.answer is None and one.told.delivery.digest in digests]
     for told in written:
         desk.duplicate(told)
@@ -110,8 +108,7 @@ def on_postgres(proof, database):
     one.join(20)
     expect(one.answer is None, f"answered without the database's word: {one.answer}")
     wire.release()
-    desk.room.start()
-    desk.room.lives().open()
+    desk.back()
     desk.duplicate(one.told)
     proof.ok(f"{database.name}: kill -9 between write and answer: written, not answered, sent again a duplicate; {desk.settled()}")
 

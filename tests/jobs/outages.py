@@ -24,7 +24,7 @@ def desk_at(proof, name, database):
 
 
 def proven(desk, what):
-    desk.proof.ok(f"{desk.database.name}: {what}; {desk.settled()}")
+    desk.proof.ok(f"{desk.database.name}: {what} (after {desk.recovered()} at most); {desk.settled()}")
 
 
 def close(desk):
@@ -84,8 +84,8 @@ def sqlite_full(proof):
         desk.recovers()
         proven(desk, "disk full: 503; freed: goes on by itself")
     disk.fill()
-    with contextlib.suppress(Exception):
-        desk.refused("full", FILLER)
+    desk.refused("full", FILLER)
+    desk.sender.close()
     desk.room.again()
     desk.room.lives()
     disk.free()
@@ -99,6 +99,7 @@ def sqlite_read_only(proof):
     desk = desk_at(proof, "read-only-disk", SQLite(disk.path / "jobs.db"))
     desk.room.end()
     disk.read_only()
+    desk.sender.close()
     desk.room.start()
     desk.room.lives()
     desk.refused("read_only")
@@ -115,10 +116,13 @@ def sqlite_corrupt(proof):
     for name, damage in (("no database", lambda file: file.write(b"this is no database, whatever its name says" * 10)),
                          ("a page of zeros", lambda file: file.write(bytes(100)))):
         desk.room.end()
+        # So that the file alone is the database.
+        desk.database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
         whole = path.with_suffix(".whole")
         shutil.copy(path, whole)
         with open(path, "r+b") as file:
             damage(file)
+        desk.sender.close()
         desk.room.start()
         desk.room.lives()
         desk.refused("corrupt")
