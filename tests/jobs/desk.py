@@ -2,9 +2,7 @@
 
 import http.client
 import itertools
-import json
 import random
-import re
 import time
 from dataclasses import dataclass
 
@@ -85,10 +83,11 @@ class Desk:
         answer = self.send(told)
         expect(answer is not None and answer.status == 200 and answer.json()["status"] == "duplicate", f"{answer} instead of a duplicate")
 
-    def refused(self, kind, filler=0, most=200):
-        """Events are accepted until one is not, which is told as it must be: 503, when to come again, and `kind` in metrics
-        and log, which also says no more."""
-        before = self.room.store_errors(kind)
+    def refused(self, *kinds, filler=0, most=200):
+        """Events are accepted until one is not, which is told as it must be: 503, when to come again, and one of `kinds` in
+        metrics and log."""
+        errors = lambda: sum(map(self.room.store_errors, kinds))  # noqa: E731
+        before = errors()
         for _ in range(most):
             answer = self.send(self.event(filler=filler))
             expect(answer is not None, "no answer at all")
@@ -96,9 +95,8 @@ class Desk:
                 break
         expect(answer.status == 503 and answer.json()["error"]["code"] == "unavailable", f"{answer} instead of 503")
         expect(int(answer.headers["Retry-After"]) >= 1, f"Retry-After: {answer.headers['Retry-After']}")
-        poll(f"a store error of kind {kind} in the metrics", lambda: self.room.store_errors(kind) > before)
-        named = re.compile(rf'"{kind}[ ("]')
-        poll(f"{kind} in the log", lambda: any(named.search(json.dumps(line)) for line in self.room.lines()))
+        poll(f"a store error of kind {kinds} in the metrics", lambda: errors() > before)
+        poll(f"{kinds} in the log", lambda: any(line.get("kind") in kinds for line in self.room.lines()))
 
     def settled(self):
         """What is owed is sent until it is acknowledged, as senders do; then everything is there exactly once."""
