@@ -21,7 +21,7 @@ use infra_health_micro::Error;
 use infra_health_micro::job_history::{
     BEGIN_MS, EVENTS, SPACING_MS, duration, job, job_id, measured, scatter,
 };
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 /// Stored events at the end.
 const EVENTS_AT_LAST: u64 = 1_000_000;
@@ -33,7 +33,7 @@ const QUESTIONS: u64 = 300;
 const PAGE: u32 = 100;
 /// Jobs of the window that does not grow.
 const CONSTANT: i64 = 3_000;
-const WINDOW: Duration = Duration::from_secs(900);
+const WINDOW: Duration = Duration::from_mins(15);
 /// How long jobs are worked on here, milliseconds.
 const PROCESSING: i64 = 5_000;
 
@@ -44,14 +44,12 @@ fn main() -> Result<(), Error> {
     };
     let folder = tempfile::Builder::new().prefix("bench-store").tempdir()?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        growth(&folder.path().join("growth.db"), events).await?;
-        exactness(&folder.path().join("exact.db"), events).await
-    })
+    growth(&runtime, &folder.path().join("growth.db"), events)?;
+    exactness(&runtime, &folder.path().join("exact.db"), events)
 }
 
-async fn growth(path: &Path, events: u64) -> Result<(), Error> {
-    let store = Store::open(&Database::Sqlite(path.to_owned())).await?;
+fn growth(runtime: &Runtime, path: &Path, events: u64) -> Result<(), Error> {
+    let store = runtime.block_on(Store::open(&Database::Sqlite(path.to_owned())))?;
     println!(
         "| events | jobs | MB | written, events a second | question | p50, µs | p95, µs | rows |\n|---|---|---|---|---|---|---|---|"
     );
@@ -65,31 +63,31 @@ async fn growth(path: &Path, events: u64) -> Result<(), Error> {
                 batch.extend(job(jobs, PROCESSING + duration(jobs) % 1000));
                 jobs += 1;
             }
-            write(&store, &batch).await?;
+            write(runtime, &store, &batch)?;
         }
         let rate = (jobs - before) * EVENTS * 1_000_000
             / u64::try_from(begin.elapsed().as_micros())?.max(1);
-        let bytes = store.bytes().await? / 1_000_000;
+        let bytes = runtime.block_on(store.bytes())? / 1_000_000;
         ask(
+            runtime,
             &store,
             jobs,
             &format!("| {} | {jobs} | {bytes} | {rate}", jobs * EVENTS),
-        )
-        .await?;
+        )?;
     }
-    store.close().await;
+    runtime.block_on(store.close());
     Ok(())
 }
 
-async fn write(store: &Store, batch: &[Delivery]) -> Result<(), Error> {
-    if store.write(batch).await?.len() != batch.len() {
+fn write(runtime: &Runtime, store: &Store, batch: &[Delivery]) -> Result<(), Error> {
+    if runtime.block_on(store.write(batch))?.len() != batch.len() {
         return Err("not as many results as deliveries".into());
     }
     Ok(())
 }
 
 /// All questions at one size.
-async fn ask(store: &Store, jobs: u64, row: &str) -> Result<(), Error> {
+fn ask(runtime: &Runtime, store: &Store, jobs: u64, row: &str) -> Result<(), Error> {
     let print = |question: &str, timings: Timings, rows: usize| {
         println!(
             "{row} | {question} | {} | {} | {rows} |",
@@ -101,8 +99,7 @@ async fn ask(store: &Store, jobs: u64, row: &str) -> Result<(), Error> {
     for number in 0..QUESTIONS {
         let id = job_id(scatter(number) % jobs);
         let trail = timings
-            .of(store.job(&id))
-            .await?
+            .of(runtime, store.job(&id))?
             .ok_or("a job is not there")?;
         rows = trail.records.len();
     }
@@ -117,7 +114,7 @@ async fn ask(store: &Store, jobs: u64, row: &str) -> Result<(), Error> {
             limit: PAGE,
             ..Wanted::default()
         };
-        rows = timings.of(store.list(&wanted)).await?.len();
+        rows = timings.of(runtime, store.list(&wanted))?.len();
     }
     print(
         "a page of 100 of GET /jobs?status=failed, anywhere",
@@ -136,9 +133,7 @@ async fn ask(store: &Store, jobs: u64, row: &str) -> Result<(), Error> {
     ] {
         let (mut timings, mut counted) = (Timings::default(), 0);
         for _ in 0..QUESTIONS / 10 {
-            let slices = timings
-                .of(store.window(since, end, Source::Webhook.bit()))
-                .await?;
+            let slices = timings.of(runtime, store.window(since, end, Source::Webhook.bit()))?;
             counted = slices.iter().map(|slice| slice.count).sum();
         }
         print(name, timings, usize::try_from(counted)?);
@@ -152,8 +147,8 @@ fn time_of(job: u64) -> i64 {
 }
 
 /// The p95 of the store's window against all durations, sorted.
-async fn exactness(path: &Path, events: u64) -> Result<(), Error> {
-    let store = Store::open(&Database::Sqlite(path.to_owned())).await?;
+fn exactness(runtime: &Runtime, path: &Path, events: u64) -> Result<(), Error> {
+    let store = runtime.block_on(Store::open(&Database::Sqlite(path.to_owned())))?;
     let mut all = Vec::new();
     for begin in (0..events).step_by(BATCH) {
         let batch: Vec<_> = (begin..events.min(begin + BATCH as u64))
@@ -163,12 +158,12 @@ async fn exactness(path: &Path, events: u64) -> Result<(), Error> {
                 measured(number, took)
             })
             .collect();
-        write(&store, &batch).await?;
+        write(runtime, &store, &batch)?;
     }
     let mut timings = Timings::default();
     let sources = Source::RunPod.bit();
-    let slices = timings.of(store.window(0, i64::MAX, sources)).await?;
-    store.close().await;
+    let slices = timings.of(runtime, store.window(0, i64::MAX, sources))?;
+    runtime.block_on(store.close());
     let begin = Instant::now();
     let judged = judge(&slices, &[], &settings(), BEGIN_MS);
     let judging = begin.elapsed().as_micros();
@@ -193,7 +188,7 @@ async fn exactness(path: &Path, events: u64) -> Result<(), Error> {
 fn settings() -> Signals {
     Signals {
         affect_health: false,
-        latency_slo: Duration::from_secs(300),
+        latency_slo: Duration::from_mins(5),
         latency_slo_by_model: Vec::new(),
         failure_baseline: 0.02,
         failure_budget: 0.03,
@@ -207,9 +202,13 @@ fn settings() -> Signals {
 struct Timings(Vec<Duration>);
 
 impl Timings {
-    async fn of<T, E>(&mut self, question: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    fn of<T, E>(
+        &mut self,
+        runtime: &Runtime,
+        question: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         let begin = Instant::now();
-        let answer = question.await;
+        let answer = runtime.block_on(question);
         self.0.push(begin.elapsed());
         answer
     }

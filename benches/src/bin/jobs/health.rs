@@ -11,7 +11,7 @@ use infra_health_benches::load::{Clients, Measured};
 use infra_health_benches::numbers::{Sample, count};
 use infra_health_benches::process::Process;
 
-use crate::room::{Plan, senders};
+use crate::room::{Plan, is_of_the_room, senders};
 use crate::{CONNECTIONS, Extent, RATE};
 
 /// Requests of `/health` a second, for its latency.
@@ -20,6 +20,14 @@ const HEALTH_RATE: u32 = 10_000;
 /// binary differ by.
 const UNCHANGED: f64 = 1.05;
 const SETTLING: Duration = Duration::from_millis(20);
+
+/// CPU seconds of the room's threads, its database's among them, and of all others: who serves HTTP is there, which takes
+/// requests of `/health` and deliveries alike.
+#[derive(Clone, Copy)]
+struct Cpu {
+    room: f64,
+    rest: f64,
+}
 
 /// Asks for `/health` and sends events to the same process.
 struct Both {
@@ -38,13 +46,26 @@ impl Both {
         })
     }
 
-    /// CPU seconds of the process while `work` goes on.
-    fn cpu<T>(&mut self, work: impl FnOnce(&mut Self) -> io::Result<T>) -> io::Result<(f64, T)> {
-        let before = self.process.cpu()?;
+    /// CPU seconds while `work` goes on.
+    fn cpu<T>(&mut self, work: impl FnOnce(&mut Self) -> io::Result<T>) -> io::Result<(Cpu, T)> {
+        let before = self.spent()?;
         let done = work(self)?;
         sleep(SETTLING);
-        let cpu = self.process.cpu()?.saturating_sub(before);
-        Ok((cpu.as_secs_f64(), done))
+        let after = self.spent()?;
+        let cpu = Cpu {
+            room: after.room - before.room,
+            rest: after.rest - before.rest,
+        };
+        Ok((cpu, done))
+    }
+
+    fn spent(&self) -> io::Result<Cpu> {
+        let room = self.process.cpu_of(is_of_the_room)?.as_secs_f64();
+        let all = self.process.cpu()?.as_secs_f64();
+        Ok(Cpu {
+            room,
+            rest: all - room,
+        })
     }
 
     fn events(&mut self, lasting: Duration) -> io::Result<Measured> {
@@ -82,14 +103,19 @@ pub(crate) fn print(plan: &Plan<'_>, extent: Extent, goals: &mut Goals) -> io::R
     latency(&mut room, extent, goals)
 }
 
-/// CPU a `GET /health`, µs by turn.
+/// µs by turn.
 #[derive(Default)]
 struct Cost {
     without_room: Vec<f64>,
     idle: Vec<f64>,
-    under_intake: Vec<f64>,
-    /// Of an event, alone.
-    event: Vec<f64>,
+    /// With what the same threads did for events.
+    with_events: Vec<f64>,
+    /// Without that, as it was measured alone.
+    beside_events: Vec<f64>,
+    /// Of an event alone: HTTP, and the room.
+    event: [Vec<f64>; 2],
+    /// Percent of the core that the room took beside a full load of `/health`.
+    room: Vec<f64>,
 }
 
 fn cost(
@@ -100,56 +126,75 @@ fn cost(
 ) -> io::Result<()> {
     let mut cost = Cost::default();
     let turn = extent.turn;
-    let each = |cpu: f64, measured: &Measured| cpu * 1e6 / count(measured.answers);
     for number in 0..=extent.turns {
-        let (cpu, health) = closed_room.cpu(|both| both.health.closed(turn))?;
-        let without_room = each(cpu, &health);
-        let (cpu, health) = room.cpu(|both| both.health.closed(turn))?;
-        let idle = each(cpu, &health);
+        let (without_room, some) = closed_room.cpu(|both| both.health.closed(turn))?;
+        let (idle, others) = room.cpu(|both| both.health.closed(turn))?;
         let (alone, events) = room.cpu(|both| both.events(turn))?;
-        let (cpu, (health, sent)) =
+        let (beside, (health, sent)) =
             room.cpu(|both| both.meanwhile(turn, |health| health.closed(turn)))?;
-        let share = alone * count(sent.answers) / count(events.answers);
         // The first turn warms up.
-        if number > 0 {
-            cost.without_room.push(without_room);
-            cost.idle.push(idle);
-            cost.under_intake.push(each(cpu - share, &health));
-            cost.event.push(each(alone, &events));
+        if number == 0 {
+            continue;
         }
+        let each = |seconds: f64, of: &Measured| seconds * 1e6 / count(of.answers);
+        let share = alone.rest * count(sent.answers) / count(events.answers);
+        cost.without_room.push(each(without_room.rest, &some));
+        cost.idle.push(each(idle.rest + idle.room, &others));
+        cost.with_events.push(each(beside.rest, &health));
+        cost.beside_events.push(each(beside.rest - share, &health));
+        cost.event[0].push(each(alone.rest, &events));
+        cost.event[1].push(each(alone.room, &events));
+        cost.room.push(100.0 * beside.room / turn.as_secs_f64());
     }
-    println!(
-        "\nCPU a GET /health, closed loop, {CONNECTIONS} connections, {} turns of {turn:?}\n",
-        extent.turns
-    );
-    println!("| | µs | ratio to the room idle |\n|---|---|---|");
-    for (name, micros) in [
-        ("without a room", &cost.without_room),
-        ("room open, idle", &cost.idle),
-        (
-            "room open, 500 events a second, these taken off",
-            &cost.under_intake,
-        ),
-    ] {
+    cost.print(extent);
+    cost.judge(goals);
+    Ok(())
+}
+
+impl Cost {
+    fn print(&self, extent: Extent) {
         println!(
-            "| {name} | {} | {} |",
-            Sample::new(micros.clone()).spread(2),
-            Sample::paired(micros, &cost.idle).spread(3)
+            "\nCPU a GET /health, closed loop, {CONNECTIONS} connections, {} turns of {:?}\n",
+            extent.turns, extent.turn
+        );
+        println!("| | µs | ratio to the room idle |\n|---|---|---|");
+        for (name, micros) in [
+            ("without a room", &self.without_room),
+            ("room open, idle", &self.idle),
+            (
+                "500 events a second, their part in HTTP included",
+                &self.with_events,
+            ),
+            (
+                "500 events a second, their part in HTTP taken off",
+                &self.beside_events,
+            ),
+        ] {
+            println!(
+                "| {name} | {} | {} |",
+                Sample::new(micros.clone()).spread(2),
+                Sample::paired(micros, &self.idle).spread(3)
+            );
+        }
+        let [http, room] = &self.event;
+        println!(
+            "\nan event alone takes {} µs in HTTP and {} µs in the room; beside this load the room takes {} % of the core",
+            Sample::new(http.clone()).spread(0),
+            Sample::new(room.clone()).spread(0),
+            Sample::new(self.room.clone()).spread(1)
         );
     }
-    let event = Sample::new(cost.event.clone()).spread(0);
-    println!("\nan event alone takes {event} µs; 500 a second are taken off as often as they came");
-    let figure = "CPU a `GET /health` with 500 events a second against none";
-    let ratio = Sample::paired(&cost.under_intake, &cost.idle);
-    goals.ratio(figure, &ratio, UNCHANGED, None);
-    let ratio = Sample::paired(&cost.idle, &cost.without_room);
-    goals.ratio(
-        "the same with the room idle against no room",
-        &ratio,
-        UNCHANGED,
-        None,
-    );
-    Ok(())
+
+    fn judge(&self, goals: &mut Goals) {
+        let ratio = |micros: &[f64]| Sample::paired(micros, &self.idle);
+        let figure = "CPU a `GET /health` with 500 events a second against none";
+        goals.ratio(figure, &ratio(&self.beside_events), UNCHANGED, None);
+        let told = ratio(&self.with_events).spread(3);
+        goals.stated("the same with the events' part in HTTP", &told);
+        let ratio = Sample::paired(&self.idle, &self.without_room);
+        let figure = "CPU a `GET /health`, room idle against no room";
+        goals.ratio(figure, &ratio, UNCHANGED, None);
+    }
 }
 
 fn latency(room: &mut Both, extent: Extent, goals: &mut Goals) -> io::Result<()> {
