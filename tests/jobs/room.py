@@ -7,6 +7,7 @@ import time
 
 from lifecycle import COMPLETED, FAILED, nearest_rank
 from proving import KEY, Replica, ask, expect, poll
+from proving.sender import iso
 from prober import Prober
 
 SECRETS = ("canary-webhook-secret-0001", "canary-webhook-secret-0002")
@@ -70,15 +71,16 @@ class Room(Replica):
 
 
 def signals_agree(room, kept, window):
-    """The signals of a fresh evaluation are those of the jobs that are kept; how many samples, in words."""
+    """The signals as the room judges them after a start are those of the jobs that are kept; how many samples, in words."""
     begun = time.time()
+    room.start(SIGNAL_WINDOW=f"{window}s").lives().open()
 
-    def fresh():
+    def judged():
         answer = room.ask("/signals").json()
-        stamp = answer["evaluated_at"]
-        return answer if stamp and answer["current"] and stamp >= time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(begun + 1)) else None
+        return answer if answer["evaluated_at"] and answer["current"] else None
 
-    answer = poll("a fresh evaluation of the signals", fresh)
+    answer = poll("an evaluation of the signals", judged)
+    expect(answer["evaluated_at"] >= iso(begun), f"judged before the start: {answer}")
     expect(answer["basis"] == "webhooks", f"{answer}")
     since = (begun - window) * 1000
     ended = [job for job in kept.jobs if job.status in (COMPLETED, FAILED) and job.finished_at >= since]
