@@ -7,7 +7,7 @@ SHELL_SCRIPTS := $(shell git ls-files | xargs grep -lE '^\#!.*(bash|/sh)$$')
 PYTHON_SCRIPTS := $(shell git ls-files '*.py'; git ls-files | xargs grep -lE '^\#!.*python3$$')
 
 .PHONY: all ci fmt clippy doc test deny scripts fetch tools install bench bench-brief
-.PHONY: proofs service metrics alerts dashboard haproxy nginx kubernetes systemd openapi page webhooks image
+.PHONY: proofs service metrics alerts dashboard haproxy nginx kubernetes systemd openapi page webhooks crash faults image
 
 all: fmt clippy doc test
 
@@ -33,7 +33,7 @@ scripts: ## lints of the scripts (Debian's packages shellcheck, pyflakes3)
 	shellcheck $(SHELL_SCRIPTS)
 	pyflakes3 $(sort $(PYTHON_SCRIPTS))
 
-proofs: metrics alerts dashboard haproxy nginx kubernetes systemd openapi page webhooks image ## each piece with the real program
+proofs: metrics alerts dashboard haproxy nginx kubernetes systemd openapi page webhooks crash faults image ## each piece with the real program
 
 install: ## what the proofs need of Debian; root
 	.ci/install
@@ -70,8 +70,11 @@ openapi: service ## a validator, and schemathesis against the running service
 page: service ## the status page in a real Chromium
 	tests/page/prove
 
-webhooks: service ## job events signed by Node, Python and openssl
-	tests/webhooks/prove
+crash: service ## kill -9 under load: no acknowledged job event lost or doubled (CRASH="--seconds 600")
+	tests/jobs/prove-crash $(CRASH)
+
+faults: service ## whatever senders, database and disk do to job events; partly root
+	tests/jobs/prove-faults
 
 image: ## builds and proves the image without a registry; root, Debian
 	deploy/image/prove
@@ -84,6 +87,8 @@ bench: ## benchmarks, a few minutes each, on an idle machine (docs/performance.m
 	$(BENCH) side_by_side
 	$(BENCH) footprint
 	$(BENCH) upstream_trouble
+	$(BENCH) jobs
+	$(BENCH) job_store --package infra-health-micro
 	cargo bench --locked --manifest-path benches/Cargo.toml --package infra-health-micro
 
 # As everything else is built for tests: what is to be seen is that the benches work, and a release build takes minutes.
@@ -94,8 +99,10 @@ bench-brief: service ## the same for some seconds, to see that they work; the fi
 	$(BRIEF) --bin side_by_side -- $(SUBJECTS) --bare target/debug/bare-hyper
 	$(BRIEF) --bin footprint -- $(SUBJECTS) --bare target/debug/bare-hyper
 	$(BRIEF) --bin upstream_trouble -- $(SUBJECTS)
+	$(BRIEF) --bin jobs -- $(SUBJECTS)
 	cargo test --quiet $(MICRO) --workspace
 	$(BRIEF) --package infra-health-micro --bin allocations
+	JOB_STORE_EVENTS=3000 $(BRIEF) --package infra-health-micro --bin job_store
 
 ci: ## everything
 	.ci/run

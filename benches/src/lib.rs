@@ -4,12 +4,14 @@
 pub mod arguments;
 pub mod client;
 pub mod cores;
+pub mod deliveries;
 pub mod goals;
 pub mod layers;
 pub mod load;
 pub mod numbers;
 pub mod optional;
 pub mod process;
+pub mod requests;
 pub mod servers;
 pub mod upstreams;
 pub mod wrk;

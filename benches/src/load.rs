@@ -17,6 +17,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::client::{Answer, Connection, is_same};
 use crate::numbers::count;
+use crate::requests::Requests;
 
 /// No answer takes nearly as long.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -125,12 +126,12 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Connections that all send the same request and get answers of the same size.
+/// Connections that all send the same kind of request and get answers of the same size.
 #[derive(Debug)]
 pub struct Clients {
     poll: Poll,
     events: Events,
-    request: Vec<u8>,
+    requests: Requests,
     connections: Vec<Client>,
 }
 
@@ -155,8 +156,8 @@ impl Client {
         }
     }
 
-    /// Reads what has come; whether the answer is complete.
-    fn read(&mut self) -> io::Result<bool> {
+    /// Reads what has come; whether the answer, which is to begin in this way, is complete.
+    fn read(&mut self, beginning: &[u8]) -> io::Result<bool> {
         while self.have < self.answer.len() {
             match self.stream.read(&mut self.answer[self.have..]) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
@@ -165,7 +166,7 @@ impl Client {
                 Err(error) => return Err(error),
             }
         }
-        is_same(&self.answer)?;
+        is_same(&self.answer, beginning)?;
         Ok(true)
     }
 }
@@ -174,19 +175,20 @@ impl Clients {
     /// Opens `number` connections to `address` and asks once over each; returns the first answer too.
     ///
     /// # Errors
-    /// When an answer is not 200 with JSON, or not as long as the others.
+    /// When an answer has another status than it must have, is no JSON, or not as long as the others.
     pub fn open(
         address: SocketAddr,
-        request: Vec<u8>,
+        requests: impl Into<Requests>,
         number: usize,
     ) -> io::Result<(Self, Answer)> {
         let poll = Poll::new()?;
-        let first = Connection::open(address)?.ask(&request)?;
-        first.must_be_good()?;
+        let mut requests = requests.into();
+        let first = Connection::open(address)?.ask(requests.take())?;
+        first.must_be(requests.status())?;
         let mut connections = Vec::with_capacity(number);
         for index in 0..number {
             let mut connection = Connection::open(address)?;
-            if connection.ask(&request)?.size() != first.size() {
+            if connection.ask(requests.take())?.size() != first.size() {
                 return Err(io::Error::other("answers differ in length"));
             }
             let mut stream = TcpStream::from_std(connection.into_nonblocking()?);
@@ -202,7 +204,7 @@ impl Clients {
         let clients = Clients {
             poll,
             events: Events::with_capacity(number),
-            request,
+            requests,
             connections,
         };
         Ok((clients, first))
@@ -213,7 +215,7 @@ impl Clients {
         let mut measured = Measured::new()?;
         let begin = Instant::now();
         for client in &mut self.connections {
-            client.send(&self.request, Instant::now())?;
+            client.send(self.requests.take(), Instant::now())?;
         }
         let mut under_way = self.connections.len();
         while under_way > 0 {
@@ -223,7 +225,7 @@ impl Clients {
             }
             for event in &self.events {
                 let client = &mut self.connections[event.token().0];
-                if !client.read()? {
+                if !client.read(self.requests.beginning())? {
                     continue;
                 }
                 let now = Instant::now();
@@ -232,7 +234,7 @@ impl Clients {
                     .latencies
                     .saturating_record(nanos(now - client.since));
                 if now - begin < lasting {
-                    client.send(&self.request, now)?;
+                    client.send(self.requests.take(), now)?;
                 } else {
                     under_way -= 1;
                 }
@@ -245,6 +247,20 @@ impl Clients {
     /// Open loop at `per_second` for `lasting`; ends when every request is answered. Keeps its core busy: a sleep
     /// would be late.
     pub fn at_rate(&mut self, per_second: u32, lasting: Duration) -> io::Result<Measured> {
+        self.open_loop(per_second, lasting, true)
+    }
+
+    /// The same, asleep while nothing is due: it is up to a millisecond late, and leaves its core to another generator.
+    pub fn paced(&mut self, per_second: u32, lasting: Duration) -> io::Result<Measured> {
+        self.open_loop(per_second, lasting, false)
+    }
+
+    fn open_loop(
+        &mut self,
+        per_second: u32,
+        lasting: Duration,
+        busy: bool,
+    ) -> io::Result<Measured> {
         let mut measured = Measured::new()?;
         let begin = Instant::now();
         let gap = Duration::from_secs(1) / per_second;
@@ -254,21 +270,29 @@ impl Clients {
         let mut presence = Presence::since(begin);
         loop {
             let now = Instant::now();
-            presence.turn(now);
+            if busy {
+                presence.turn(now);
+            }
             while due <= now && due - begin < lasting {
                 let Some(index) = free.pop_front() else { break };
-                self.connections[index].send(&self.request, due)?;
+                self.connections[index].send(self.requests.take(), due)?;
                 measured.late.saturating_record(nanos(now - due.max(freed)));
                 due += gap;
             }
             if due - begin >= lasting && free.len() == self.connections.len() {
                 break;
             }
-            self.poll.poll(&mut self.events, Some(Duration::ZERO))?;
+            // An answer ends a sleep, and so does what is due, unless it has no connection.
+            let wait = match busy {
+                true => Duration::ZERO,
+                false if due - begin >= lasting || free.is_empty() => Duration::from_millis(1),
+                false => due.saturating_duration_since(Instant::now()),
+            };
+            self.poll.poll(&mut self.events, Some(wait))?;
             for event in &self.events {
                 let index = event.token().0;
                 let client = &mut self.connections[index];
-                if client.read()? {
+                if client.read(self.requests.beginning())? {
                     last_answer = Instant::now();
                     measured.answers += 1;
                     if presence.missed(client.since) {

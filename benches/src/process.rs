@@ -83,11 +83,19 @@ impl Process {
 
     /// Asks `path` until the answer is what `wanted` says.
     pub fn wait_until(&self, path: &str, wanted: impl Fn(&Answer) -> bool) -> io::Result<Answer> {
+        self.wait_until_asked(&get(path, None), wanted)
+    }
+
+    /// The same for any request.
+    pub fn wait_until_asked(
+        &self,
+        request: &[u8],
+        wanted: impl Fn(&Answer) -> bool,
+    ) -> io::Result<Answer> {
         let deadline = Instant::now() + PATIENCE;
-        let request = get(path, None);
         let mut connection = Connection::open(self.address)?;
         loop {
-            let answer = connection.ask(&request)?;
+            let answer = connection.ask(request)?;
             if wanted(&answer) {
                 return Ok(answer);
             }
@@ -101,6 +109,18 @@ impl Process {
     /// CPU time of all threads so far, its children's included.
     pub fn cpu(&self) -> io::Result<Duration> {
         self.scheduled(0)
+    }
+
+    /// CPU time of those of its own threads whose name is `wanted`.
+    pub fn cpu_of(&self, wanted: impl Fn(&str) -> bool) -> io::Result<Duration> {
+        let mut sum = Duration::ZERO;
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let path = task?.path();
+            if wanted(fs::read_to_string(path.join("comm"))?.trim_end()) {
+                sum += schedstat(&path, 0)?;
+            }
+        }
+        Ok(sum)
     }
 
     /// Time so far that threads were ready to run and had no core.

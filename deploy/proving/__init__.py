@@ -9,6 +9,9 @@
     stand_ins     what it talks to instead of RunPod and R2
     webhooks      what the API and RunPod tell it of jobs
     load          clients that go on asking
+    postgres      a real Postgres of one's own, to be crashed, stopped, frozen
+    sender        a sender of them that keeps its connections, and sends what is wrong
+    mounts        disks of one's own, to be filled and made read-only
 
 Standard library only. What a proof prints: `ok …` a promise that is kept, `-- …` a remark, `not ok …` and the
 ends of the logs when one is broken, `SKIPPED: …` when a tool is missing, at last `-- name: N proven`. Exit

@@ -5,6 +5,7 @@
 
 pub mod answering;
 pub mod asking;
+pub mod job_history;
 pub mod upstream;
 
 /// Whatever goes wrong in a benchmark ends it.
