@@ -34,6 +34,6 @@ mod text;
 mod trouble;
 mod writer;
 
-pub use door::{Incoming, Receipt, Refusal};
+pub use door::{Incoming, Memory, Receipt, Refusal};
 pub use feed::Feed;
 pub use room::{Room, Setup};
