@@ -7,7 +7,7 @@ SHELL_SCRIPTS := $(shell git ls-files | xargs grep -lE '^\#!.*(bash|/sh)$$')
 PYTHON_SCRIPTS := $(shell git ls-files '*.py'; git ls-files | xargs grep -lE '^\#!.*python3$$')
 
 .PHONY: all ci fmt clippy doc test deny scripts fetch tools install bench bench-brief
-.PHONY: proofs service metrics alerts dashboard haproxy nginx kubernetes systemd openapi page crash faults image
+.PHONY: proofs service metrics alerts dashboard haproxy nginx kubernetes systemd openapi page webhooks crash faults image
 
 all: fmt clippy doc test
 
@@ -17,6 +17,7 @@ fmt: ## formatting
 
 clippy: ## lints, warnings are errors
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --no-default-features --all-targets -- -D warnings
 	cargo clippy $(MICRO) --workspace --all-targets -- -D warnings
 
 doc: ## documentation, broken links are errors
@@ -32,7 +33,7 @@ scripts: ## lints of the scripts (Debian's packages shellcheck, pyflakes3)
 	shellcheck $(SHELL_SCRIPTS)
 	pyflakes3 $(sort $(PYTHON_SCRIPTS))
 
-proofs: metrics alerts dashboard haproxy nginx kubernetes systemd openapi page crash faults image ## each piece with the real program
+proofs: metrics alerts dashboard haproxy nginx kubernetes systemd openapi page webhooks crash faults image ## each piece with the real program
 
 install: ## what the proofs need of Debian; root
 	.ci/install
@@ -68,6 +69,9 @@ openapi: service ## a validator, and schemathesis against the running service
 
 page: service ## the status page in a real Chromium
 	tests/page/prove
+
+webhooks: service ## job events signed by Node, Python and openssl
+	tests/webhooks/prove
 
 crash: service ## kill -9 under load: no acknowledged job event lost or doubled (CRASH="--seconds 600")
 	tests/jobs/prove-crash $(CRASH)

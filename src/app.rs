@@ -14,7 +14,7 @@ use thiserror::Error;
 use crate::calls::Calls;
 use crate::checks::{self, Parts, client::Client};
 use crate::clock::Clock;
-use crate::config::{Config, Live, Loaded, Reloader};
+use crate::config::{Config, Loaded, Reloader};
 use crate::http::endpoints::Webhooks;
 use crate::http::{Facts, Front, Setup, options};
 use crate::monitor::{self, Monitor};
@@ -89,8 +89,20 @@ impl App {
         let calls = Calls::default();
         #[cfg(feature = "jobs")]
         let (room, feed) = jobs::start(&config, &live, clock).map_err(StartError::Jobs)?;
+        let parts = {
+            let (live, vitals) = (live.clone(), Arc::clone(&vitals));
+            #[cfg(feature = "jobs")]
+            let signals = Some(room.boards());
+            move |client| Parts {
+                live,
+                vitals,
+                client,
+                #[cfg(feature = "jobs")]
+                signals,
+            }
+        };
         let monitor =
-            start_monitor(&config, &live, &vitals, &calls, clock).map_err(StartError::Monitor)?;
+            start_monitor(&config, parts, &vitals, &calls, clock).map_err(StartError::Monitor)?;
         let metrics = sources::metrics(Counted {
             calls,
             listeners: listeners.counters(),
@@ -115,7 +127,7 @@ impl App {
                 runpod: config.jobs.takes_runpod,
             },
             #[cfg(feature = "jobs")]
-            jobs: Some(room),
+            jobs: room,
         });
         #[cfg_attr(
             not(feature = "jobs"),
@@ -228,15 +240,14 @@ impl App {
 
 fn start_monitor(
     config: &Config,
-    live: &Live,
+    parts: impl FnOnce(Client) -> Parts + Send + 'static,
     vitals: &Arc<Vitals>,
     calls: &Calls,
     clock: Clock,
 ) -> io::Result<Monitor> {
     let infos = checks::infos(config);
-    let (for_build, live, vitals) = (config.clone(), live.clone(), Arc::clone(vitals));
-    let calls = calls.clone();
-    let sampled = Arc::clone(&vitals);
+    let (for_build, calls) = (config.clone(), calls.clone());
+    let sampled = Arc::clone(vitals);
     monitor::start(monitor::Setup {
         options: options(&config.answers, &infos),
         infos,
@@ -244,14 +255,7 @@ fn start_monitor(
         refresh_gap: config.policy.retry_interval,
         build: move || {
             let client = Client::new(for_build.https_proxy.clone())?.counted_in(calls);
-            Ok(checks::registry(
-                &for_build,
-                &Parts {
-                    live,
-                    vitals,
-                    client,
-                },
-            )?)
+            Ok(checks::registry(&for_build, &parts(client))?)
         },
         on_beat: Box::new(move |_now| sampled.sample_descriptors()),
     })

@@ -1,4 +1,4 @@
-//! The switches by HTTP: `GET` shows, `POST` switches on, `DELETE` switches off.
+//! The switches by HTTP: `GET` shows, `POST` switches on, `DELETE` switches off. `POST /day` plays a day of jobs.
 
 use std::io;
 use std::sync::Arc;
@@ -10,17 +10,24 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 
+use crate::day::Player;
 use crate::faults::{self, Fault};
 use crate::listener::{response, serve};
 use crate::printout;
 use crate::upstreams::Upstreams;
 
 /// Answers on `listener` for ever; `introduction` is what `GET /` says.
-pub(crate) async fn run(listener: TcpListener, upstreams: Arc<Upstreams>, introduction: String) {
+pub(crate) async fn run(
+    listener: TcpListener,
+    upstreams: Arc<Upstreams>,
+    player: Player,
+    introduction: String,
+) {
     let introduction = Bytes::from(introduction);
     serve(listener, move |request| {
         let (upstreams, introduction) = (Arc::clone(&upstreams), introduction.clone());
-        async move { answer(&request, &upstreams, introduction) }
+        let player = player.clone();
+        async move { answer(&request, &upstreams, &player, introduction) }
     })
     .await;
 }
@@ -28,6 +35,7 @@ pub(crate) async fn run(listener: TcpListener, upstreams: Arc<Upstreams>, introd
 fn answer(
     request: &Request<Incoming>,
     upstreams: &Upstreams,
+    player: &Player,
     introduction: Bytes,
 ) -> Response<Full<Bytes>> {
     let (method, path) = (request.method(), request.uri().path());
@@ -39,12 +47,13 @@ fn answer(
             told(printout::all_healthy(), upstreams.switch_all_off())
         }
         "/faults" => refuse("GET, DELETE"),
+        "/day" => day(method, player),
         path => match path.strip_prefix("/faults/").and_then(faults::named) {
             Some(fault) => one(method, fault, upstreams),
             None => response(
                 StatusCode::NOT_FOUND,
                 format!(
-                    "no such path; there are /, /faults and these:\n{}",
+                    "no such path; there are /, /day, /faults and these:\n{}",
                     printout::states(upstreams)
                 ),
             ),
@@ -58,6 +67,17 @@ fn one(method: &Method, fault: &Fault, upstreams: &Upstreams) -> Response<Full<B
         Method::POST => told(printout::switched_on(fault), upstreams.switch_on(fault)),
         Method::DELETE => told(printout::switched_off(fault), upstreams.switch_off(fault)),
         _ => refuse("GET, POST, DELETE"),
+    }
+}
+
+fn day(method: &Method, player: &Player) -> Response<Full<Bytes>> {
+    match *method {
+        Method::GET => response(StatusCode::OK, printout::day(player.is_playing())),
+        Method::POST => match player.start() {
+            Ok(line) => told(line, Ok(())),
+            Err(why) => response(StatusCode::CONFLICT, why),
+        },
+        _ => refuse("GET, POST"),
     }
 }
 

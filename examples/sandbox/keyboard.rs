@@ -7,6 +7,7 @@ use std::thread;
 use infra_health::serve::{Shutdown, Stage};
 use tokio::sync::mpsc;
 
+use crate::day::Player;
 use crate::faults;
 use crate::printout;
 use crate::upstreams::Upstreams;
@@ -36,6 +37,7 @@ pub(crate) fn lines() -> io::Result<mpsc::Receiver<String>> {
 pub(crate) async fn obey(
     mut lines: mpsc::Receiver<String>,
     upstreams: Arc<Upstreams>,
+    player: Player,
     shutdown: Shutdown,
     introduction: String,
 ) {
@@ -47,6 +49,7 @@ pub(crate) async fn obey(
                 shutdown.advance(Stage::Closing);
                 return;
             }
+            "j" | "day" => player.start().unwrap_or_else(|why| why),
             word => switch(word, &upstreams),
         };
         printout::say(&answer);

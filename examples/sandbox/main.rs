@@ -1,11 +1,13 @@
 //! The real service on loopback, against a RunPod-shaped API and a real S3 server that verifies
-//! signatures. Prints what to try; faults are switched on and off by letter or by URL.
+//! signatures. Prints what to try; faults are switched on and off by letter or by URL. With `--day` it plays a
+//! day of jobs in a minute, as signed webhooks.
 #![expect(
     unreachable_pub,
     reason = "the S3 server is shared with the tests, where it is public"
 )]
 
 mod control;
+mod day;
 mod faults;
 mod keyboard;
 mod listener;
@@ -15,29 +17,34 @@ mod runpod;
 #[path = "../../tests/it/support/s3.rs"]
 mod s3;
 mod upstreams;
+mod variables;
+mod webhooks;
 
-use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use infra_health::app::{App, StartError};
-use infra_health::checks;
 use infra_health::cli::exit;
 use infra_health::clock::Clock;
-use infra_health::config::{self, Loaded, Problems};
+use infra_health::config::Problems;
 use infra_health::serve::{follow, signals};
 use infra_health::telemetry;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
+use crate::day::pace::Pace;
+use crate::day::{Player, Settings};
 use crate::printout::Places;
 use crate::upstreams::Upstreams;
+use crate::variables::Variables;
 
 /// A made-up operator key, the same every time so that commands can be copied.
 const API_KEY: &str = "sandbox-operator-key";
+/// Another one, with a rate limit of its own, for who watches the signals.
+const WATCHER_KEY: &str = "sandbox-watcher-key";
 /// Unless `PORT` says otherwise; a free one if it is taken.
 const PORT: u16 = 8080;
 /// Of the switches; a free one if it is taken.
@@ -45,7 +52,8 @@ const CONTROL_PORT: u16 = 8081;
 
 const HELP: &str = "\
 Environment:
-  PORT  port of the service, 0 for a free one; without it 8080, or a free one if that is taken
+  PORT       port of the service, 0 for a free one; without it 8080, or a free one if that is taken
+  LOG_LEVEL  of the service: error, warn, info, debug or trace; without it info, with --day error
 
 No other variable is looked at, and nothing leaves this machine. Faults are switched on and off by
 letters on standard input or by the URLs that it prints; without a terminal by the URLs alone.
@@ -54,11 +62,21 @@ To run it in the background, give it </dev/null.";
 /// The real service on loopback against stand-ins of RunPod and R2, with faults to switch on and off.
 #[derive(Parser)]
 #[command(name = "sandbox", after_help = HELP)]
-struct Arguments {}
+struct Arguments {
+    /// Play a day of jobs as signed webhooks, and judge the signals as fast: a window of 15 m is 625 ms
+    #[arg(long)]
+    day: bool,
+    /// Let the day take so many minutes
+    #[arg(long, requires = "day", value_name = "COUNT", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=60))]
+    minutes: u32,
+    /// Begin the day at this time, HH:MM
+    #[arg(long, requires = "day", value_name = "TIME", default_value = "00:00", value_parser = day::since_midnight)]
+    from: Duration,
+}
 
 fn main() -> ExitCode {
     // A wrong argument ends here, with the usage and exit code 2.
-    let Arguments {} = Arguments::parse();
+    let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -66,7 +84,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&Failure::Io(error)),
     };
-    let ended = runtime.block_on(run());
+    let ended = runtime.block_on(run(&arguments));
     // Open connections of the stand-ins must not delay the exit.
     runtime.shutdown_background();
     match ended {
@@ -85,6 +103,8 @@ enum Failure {
     Ended(#[from] infra_health::app::EndedEarly),
     #[error("cannot set up the stand-ins: {0}")]
     Io(#[from] io::Error),
+    #[error("cannot make an HTTP client: {0}")]
+    Client(#[from] reqwest::Error),
 }
 
 fn fail(failure: &Failure) -> ExitCode {
@@ -96,10 +116,12 @@ fn fail(failure: &Failure) -> ExitCode {
     })
 }
 
-async fn run() -> Result<(), Failure> {
+async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let upstreams = Arc::new(Upstreams::start().await?);
-    let variables = Variables::new(&upstreams);
-    let port = std::env::var("PORT").ok().filter(|port| !port.is_empty());
+    let files = TempDir::new()?;
+    let pace = arguments.day.then(|| Pace::day_in(arguments.minutes));
+    let variables = Variables::new(&upstreams, &files, pace, variable("LOG_LEVEL"));
+    let port = variable("PORT");
     let loaded = variables.load(port.as_deref().unwrap_or(&PORT.to_string()))?;
     let delay = loaded.config.server.shutdown_delay;
     let telemetry = telemetry::init(loaded.config.log);
@@ -117,13 +139,22 @@ async fn run() -> Result<(), Failure> {
         started => started?,
     };
     let control = control_listener(port.is_none()).await?;
-    let files = TempDir::new()?;
+    let player = Player::new(
+        pace.map(|pace| Settings {
+            pace,
+            from: arguments.from,
+            secret: webhooks::SECRET,
+            key: WATCHER_KEY,
+        }),
+        format!("http://{}", app.address()?),
+    )?;
     let introduction = printout::introduction(&Places {
         service: app.address()?,
         control: control.local_addr()?,
         runpod: &upstreams.runpod.url(),
         r2: &upstreams.r2.url(),
         env_file: &variables.write(&files)?,
+        plays: arguments.day,
     });
     printout::say(&introduction);
 
@@ -131,14 +162,19 @@ async fn run() -> Result<(), Failure> {
     tokio::spawn(control::run(
         control,
         Arc::clone(&upstreams),
+        player.clone(),
         introduction.clone(),
     ));
     tokio::spawn(keyboard::obey(
         keyboard::lines()?,
         upstreams,
+        player.clone(),
         shutdown.clone(),
         introduction,
     ));
+    if arguments.day {
+        printout::say(&player.start().unwrap_or_else(|why| why));
+    }
     let front = app.front();
     let result = tokio::select! {
         ended = app.run() => ended.map_err(Into::into),
@@ -156,50 +192,7 @@ async fn control_listener(usual: bool) -> io::Result<TcpListener> {
     listener::bind(0).await
 }
 
-/// The service's configuration, all but the port.
-struct Variables(Vec<(&'static str, String)>);
-
-impl Variables {
-    fn new(upstreams: &Upstreams) -> Self {
-        let (busy, quiet) = (runpod::BUSY, runpod::QUIET);
-        Variables(vec![
-            ("RUNPOD_ENDPOINT_BASE_URL", upstreams.runpod.url()),
-            ("RUNPOD_API_KEY", runpod::API_KEY.to_owned()),
-            (
-                "RUNPOD_ENDPOINT_ID",
-                format!("remove-bg={busy},upscale={quiet}"),
-            ),
-            ("RUNPOD_BACKLOG_LIMIT", runpod::BACKLOG_LIMIT.to_string()),
-            ("R2_ENDPOINT_URL", upstreams.r2.url()),
-            ("R2_ACCESS_KEY_ID", r2::ACCESS_KEY_ID.to_owned()),
-            ("R2_SECRET_ACCESS_KEY", r2::SECRET_ACCESS_KEY.to_owned()),
-            ("R2_BUCKET", r2::BUCKET.to_owned()),
-            ("API_KEYS", API_KEY.to_owned()),
-            // So that each answer is seen in seconds…
-            ("CHECK_INTERVAL", "2s".to_owned()),
-            ("CHECK_TIMEOUT", "1s".to_owned()),
-            ("CHECK_RETRY_INTERVAL", "500ms".to_owned()),
-            // …and a 429 by hand.
-            ("RATE_LIMIT_PER_SECOND", "10".to_owned()),
-            ("RATE_LIMIT_BURST", "20".to_owned()),
-            ("LOG_FORMAT", "text".to_owned()),
-        ])
-    }
-
-    fn load(&self, port: &str) -> Result<Loaded, Problems> {
-        let pairs = self.0.iter().cloned().chain([("PORT", port.to_owned())]);
-        let pairs = pairs.map(|(name, value)| (name.to_owned(), value));
-        config::load(pairs, checks::NAMES)
-    }
-
-    /// Writes them where `ENV_FILE` can name them.
-    fn write(&self, files: &TempDir) -> io::Result<PathBuf> {
-        let mut text = String::new();
-        for (name, value) in &self.0 {
-            let _ = writeln!(text, "{name}={value}");
-        }
-        let path = files.path().join("sandbox.env");
-        std::fs::write(&path, text)?;
-        Ok(path)
-    }
+/// Of the environment; an empty one is none.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -5,9 +5,9 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::API_KEY;
 use crate::faults::{self, Fault, Kind};
 use crate::upstreams::Upstreams;
+use crate::{API_KEY, webhooks};
 
 /// Prints at once. A closed output is no reason to end.
 pub(crate) fn say(text: &str) {
@@ -22,6 +22,8 @@ pub(crate) struct Places<'a> {
     pub(crate) runpod: &'a str,
     pub(crate) r2: &'a str,
     pub(crate) env_file: &'a Path,
+    /// Whether days of jobs can be played.
+    pub(crate) plays: bool,
 }
 
 /// What to try, and every fault.
@@ -32,6 +34,7 @@ pub(crate) fn introduction(places: &Places<'_>) -> String {
         runpod,
         r2,
         env_file,
+        plays,
     } = places;
     let url = format!("http://{service}");
     let control = format!("http://{control}");
@@ -90,6 +93,26 @@ pub(crate) fn introduction(places: &Places<'_>) -> String {
     for (what, command) in tries {
         let _ = writeln!(text, "  # {what}\n  {command}");
     }
+    if cfg!(feature = "jobs") {
+        let (what, command) = if *plays {
+            (
+                "another day of jobs, as j does",
+                format!("curl -X POST {control}/day"),
+            )
+        } else {
+            let command = "cargo run --example sandbox -- --day".to_owned();
+            ("a sandbox that plays a day of jobs in a minute", command)
+        };
+        let tries = webhooks::tries(&url);
+        let _ = write!(text, "\nJobs:\n{tries}  # {what}\n  {command}\n");
+    }
+    text.push_str(&switches(&control));
+    text
+}
+
+/// Every fault, and how it is switched.
+fn switches(control: &str) -> String {
+    let mut text = String::new();
     let _ = write!(
         text,
         "\nSwitch a fault on: type its letter and Enter, again to switch it off. Or:\n\
@@ -150,6 +173,14 @@ pub(crate) fn switched_off(fault: &Fault) -> String {
 
 pub(crate) fn all_healthy() -> String {
     "sandbox: every fault is off\n".to_owned()
+}
+
+pub(crate) fn day(playing: bool) -> &'static str {
+    if playing {
+        "a day is being played\n"
+    } else {
+        "no day is being played\n"
+    }
 }
 
 fn upstream(fault: &Fault) -> &'static str {

@@ -90,6 +90,9 @@ pub async fn examine(loaded: &Loaded, plan: Plan) -> Result<Diagnosis, BuildErro
         live: loaded.live.clone(),
         vitals: Arc::new(Vitals::new()),
         client,
+        // Nobody judges them here.
+        #[cfg(feature = "jobs")]
+        signals: None,
     };
     let registry = checks::registry(&loaded.config, &parts)?;
     let runs = registry

@@ -64,7 +64,7 @@ impl Shared {
     fn page_options(&self, caller: Caller) -> PageOptions {
         let policy = self.policy.details;
         #[cfg(feature = "jobs")]
-        let jobs = self.jobs.section();
+        let jobs = Some(self.jobs.section());
         #[cfg(not(feature = "jobs"))]
         let jobs = None;
         PageOptions {

@@ -42,7 +42,7 @@ pub struct Setup {
     pub webhooks: Webhooks,
     /// The room that takes them and knows the jobs.
     #[cfg(feature = "jobs")]
-    pub jobs: Option<crate::jobs::Room>,
+    pub jobs: crate::jobs::Room,
 }
 
 /// What the process knows of itself. The functions are called once a request: they must be cheap.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::door::Refusal;
 use super::event::{Delivery, Source, Status, Told};
 use super::families::{
     COMMITS, DELIVERIES, EVENTS, FINISHED, PROCESSING, QUEUED, RESTARTS, SIGNAL_SAMPLES,
@@ -13,7 +14,6 @@ use super::families::{
 };
 use super::lifecycle::Job;
 use super::names::{self, Bounded};
-use super::room::Refusal;
 use super::signals::board::{Board, Reading, State};
 use super::signals::judge::{FAILURE_RATE, LATENCY};
 use super::signals::window::Ended;

@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use super::body::{self, Said};
+use super::door::{Incoming, Refusal};
 use super::event::{Delivery, Source};
-use super::room::{Incoming, Refusal};
 use super::{signature, text};
 use crate::config::JobWebhooks;
 

@@ -19,7 +19,7 @@ use crate::config::secret::Current;
 use crate::config::{Database, Jobs};
 
 /// For connecting and migrating.
-const OPEN: Duration = Duration::from_secs(60);
+const OPEN: Duration = Duration::from_mins(1);
 /// For closing.
 const CLOSE: Duration = Duration::from_secs(5);
 /// Between two tries, doubled up to the longest.

@@ -169,3 +169,6 @@ impl Facts {
         self.cancelled |= told.cancelled && is_news;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,8 @@
 
 mod body;
 mod counts;
+mod desk;
+mod door;
 mod evaluator;
 pub mod event;
 pub mod families;
@@ -32,5 +34,6 @@ mod text;
 mod trouble;
 mod writer;
 
+pub use door::{Incoming, Receipt, Refusal};
 pub use feed::Feed;
-pub use room::{Incoming, Receipt, Refusal, Room, Setup};
+pub use room::{Room, Setup};

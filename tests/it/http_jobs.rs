@@ -1,13 +1,14 @@
-//! Webhooks, `/jobs` and `/signals` as far as HTTP decides, with no job room behind them.
+//! Webhooks, `/jobs` and `/signals` as far as HTTP decides, with a job room behind them whose store is closed.
 
 use infra_health::http::endpoints::Webhooks;
 
 use crate::support::service::Mode::Pass;
-use crate::support::service::{KEY, Reply, Service, exchange};
+use crate::support::service::{KEY, Reply, Service, TOKEN, exchange};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const HOOK: &str = "/webhooks/jobs";
-const TOKEN: &str = "a-token-that-nobody-may-ever-see-0001";
+/// Of RunPod, as it sends it.
+const JOB: &str = r#"{"id":"r-1","status":"COMPLETED"}"#;
 
 async fn with(webhooks: Webhooks) -> Service {
     Service::configured([Pass; 3], |with| with.webhooks = webhooks)
@@ -22,7 +23,7 @@ fn runpod_hook() -> String {
 /// The body of a chunked request.
 fn chunked(path: &str, body: &str) -> String {
     format!(
-        "POST {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n\
+        "POST {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-type: application/json\r\n\
          transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
         body.len()
     )
@@ -84,19 +85,21 @@ async fn jobs_and_signals_are_for_holders_of_a_key() {
         assert_eq!(reply.error_code(), "invalid_api_key", "{path}");
         for method in ["GET", "HEAD"] {
             let reply = service.ask(method, path, &[("x-api-key", KEY)]).await;
-            assert_eq!(reply.status, 503, "{method} {path}");
+            let expected = if path == "/signals" { 200 } else { 503 };
+            assert_eq!(reply.status, expected, "{method} {path}");
         }
     }
 }
 
 /// No key is asked for, and none is looked at.
 #[tokio::test]
-async fn without_a_room_nothing_is_taken_and_that_is_said() {
+async fn while_the_store_is_closed_nothing_is_taken_and_that_is_said() {
     let service = with(Webhooks::ALL).await;
     let wrong_key = ("x-api-key", "a-wrong-operator-key");
-    for path in [HOOK, &runpod_hook()] {
-        let reply = service.send("POST", path, &[JSON, wrong_key], "{}").await;
-        assert_eq!(reply.status, 503, "{path}");
+    let hook = runpod_hook();
+    let taken = service.send("POST", &hook, &[JSON, wrong_key], JOB).await;
+    for reply in [taken, service.get_with_key("/jobs").await] {
+        assert_eq!(reply.status, 503);
         assert_eq!(reply.error_code(), "unavailable");
         assert_eq!(reply.header("retry-after"), Some("5"));
         assert_eq!(
@@ -104,8 +107,23 @@ async fn without_a_room_nothing_is_taken_and_that_is_said() {
             "jobs cannot be taken or shown now; retry in 5 s"
         );
     }
-    let reply = service.get_with_key("/jobs").await;
-    assert_eq!(reply.error_code(), "unavailable");
+    let unsigned = service.send("POST", HOOK, &[JSON, wrong_key], JOB).await;
+    assert_eq!(unsigned.error_code(), "invalid_signature");
+}
+
+/// Whatever else is sent.
+#[tokio::test]
+async fn a_wrong_token_is_an_unknown_path() {
+    let service = with(Webhooks::ALL).await;
+    let unknown = service.send("POST", "/nothing", &[JSON], JOB).await;
+    for headers in [&[JSON][..], &[], &[("content-encoding", "gzip")]] {
+        let reply = service
+            .send("POST", "/webhooks/runpod/x", headers, JOB)
+            .await;
+        assert_eq!(reply.error_code(), "not_found", "{headers:?}");
+        assert_eq!(reply.message(), unknown.message());
+        assert_eq!(reply.header("connection"), unknown.header("connection"));
+    }
 }
 
 #[tokio::test]
@@ -128,8 +146,9 @@ async fn a_body_must_be_json_as_it_is() {
             &[("content-type", "application/cloudevents+json; a=b")][..],
             &[JSON, ("content-encoding", "identity")],
         ] {
-            let reply = service.send("POST", path, headers, "{}").await;
-            assert_eq!(reply.status, 503, "{path} {headers:?}");
+            let reply = service.send("POST", path, headers, JOB).await;
+            let expected = if path == HOOK { 401 } else { 503 };
+            assert_eq!(reply.status, expected, "{path} {headers:?}");
         }
     }
 }
@@ -145,7 +164,7 @@ async fn a_body_of_a_mebibyte_is_taken_and_a_larger_one_is_not() {
         };
         let told = |length: u64, body: &str| {
             format!(
-                "POST {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n\
+                "POST {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-type: application/json\r\n\
                  content-length: {length}\r\n\r\n{body}"
             )
         };
@@ -154,8 +173,10 @@ async fn a_body_of_a_mebibyte_is_taken_and_a_larger_one_is_not() {
         assert_eq!(ask(told(1 << 21, "")).await, (413, closes.clone()));
         assert_eq!(ask(told(1 << 40, "")).await, (413, closes.clone()));
         assert_eq!(ask(chunked(path, &more)).await, (413, closes.clone()));
-        assert_eq!(ask(told(1 << 20, &most)).await.0, 503);
-        assert_eq!(ask(chunked(path, &most)).await.0, 503);
+        // It is read, and only then looked at.
+        let read = if path == HOOK { 401 } else { 400 };
+        assert_eq!(ask(told(1 << 20, &most)).await.0, read);
+        assert_eq!(ask(chunked(path, &most)).await.0, read);
     }
 }
 
@@ -227,14 +248,25 @@ async fn webhooks_are_never_limited_as_requests_and_what_asks_for_jobs_is() {
     .await;
     let status = |reply: Reply| reply.status;
     for _ in 0..10 {
-        let reply = service.send("POST", HOOK, &[JSON], "{}").await;
+        let reply = service.send("POST", &runpod_hook(), &[JSON], JOB).await;
         assert_eq!(status(reply), 503);
     }
-    for expected in [503, 503, 429] {
+    for expected in [200, 200, 429] {
         assert_eq!(status(service.get_with_key("/signals").await), expected);
     }
     // A method that is not there is no way around.
     for expected in [405, 405, 429] {
         assert_eq!(status(service.ask("PUT", HOOK, &[]).await), expected);
+    }
+    // Guesses are counted, of either kind, and hinder no sender who knows.
+    for (path, expected) in [
+        (HOOK, 401),
+        ("/webhooks/runpod/x", 404),
+        (HOOK, 429),
+        ("/webhooks/runpod/x", 429),
+        (&runpod_hook(), 503),
+    ] {
+        let reply = service.send("POST", path, &[JSON], JOB).await;
+        assert_eq!(status(reply), expected, "{path}");
     }
 }

@@ -17,7 +17,7 @@ use infra_health::jobs::signals::board::{Basis, Board, State};
 use infra_health::jobs::signals::counters::Counted;
 use infra_health::jobs::store::{Trail, Wanted};
 use infra_health::jobs::{Incoming, Receipt, Refusal, Room, Setup};
-use infra_health::sample::{Sample, Value};
+use infra_health::sample::{LabelValue, Sample, Value};
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
@@ -25,6 +25,7 @@ use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
+use crate::support::folder::in_memory;
 use crate::support::raw::DEADLINE;
 
 const SECRET: &str = "whsec_of-the-room-test";
@@ -121,7 +122,7 @@ impl Rooms {
             .clone()
     }
 
-    fn count(&self, family: &str, labels: &[&str]) -> f64 {
+    fn count(&self, family: &str, labels: &[&str]) -> u64 {
         let mut samples: Vec<Sample> = Vec::new();
         self.room.samples(&mut samples);
         let found = samples.iter().find(|sample| {
@@ -129,22 +130,15 @@ impl Rooms {
                 && sample
                     .labels
                     .iter()
-                    .map(|label| label.as_str())
+                    .map(LabelValue::as_str)
                     .eq(labels.iter().copied())
         });
         match found.map(|sample| &sample.value) {
-            Some(Value::Number(number)) => *number,
-            Some(Value::Histogram(times)) => f64::from(u32::try_from(times.count()).unwrap()),
+            Some(Value::Number(number)) => format!("{number}").parse().unwrap(),
+            Some(Value::Histogram(times)) => times.count(),
             other => panic!("{family}{labels:?}: {other:?}"),
         }
     }
-}
-
-/// What is flushed there is flushed at once, however busy the machine's disk is.
-fn in_memory() -> TempDir {
-    TempDir::new_in("/dev/shm")
-        .or_else(|_| TempDir::new())
-        .unwrap()
 }
 
 fn now() -> time::OffsetDateTime {
@@ -228,20 +222,17 @@ async fn a_job_is_told_from_start_to_end_and_repetitions_have_no_effect() {
     assert!(rooms.room.job("nobody").await.unwrap().is_none());
 
     let events = |told| rooms.count("infra_health_job_events_total", &[told]);
-    assert_eq!([events("processing"), events("completed")], [2.0, 1.0]);
+    assert_eq!([events("processing"), events("completed")], [2, 1]);
     let deliveries =
         |result| rooms.count("infra_health_job_deliveries_total", &["webhook", result]);
-    assert_eq!(
-        [deliveries("accepted"), deliveries("duplicate")],
-        [3.0, 2.0]
-    );
+    assert_eq!([deliveries("accepted"), deliveries("duplicate")], [3, 2]);
     assert_eq!(
         rooms.count("infra_health_jobs_finished_total", &["completed", "", "m1"]),
-        1.0
+        1
     );
     assert_eq!(
         rooms.count("infra_health_job_processing_seconds", &["m1"]),
-        1.0
+        1
     );
 }
 
@@ -269,7 +260,7 @@ async fn a_contradiction_is_kept_and_moves_nothing() {
     );
     assert_eq!(
         rooms.count("infra_health_jobs_finished_total", &["failed", "", "m1"]),
-        1.0
+        1
     );
 }
 
@@ -289,7 +280,7 @@ async fn runpods_job_is_told_once_a_status_and_by_its_token_alone() {
         "infra_health_job_deliveries_total",
         &["runpod", "wrong_token"],
     );
-    assert_eq!(wrong, 3.0);
+    assert_eq!(wrong, 3);
     assert_eq!(
         rooms.trail("r-1").await.job.unwrap().processing_ms(),
         Some(61_000)
@@ -482,7 +473,8 @@ async fn slow_jobs_are_pending_for_as_long_as_the_window_and_then_fire() {
         [State::InsufficientData, State::Pending, State::Firing]
     );
     let board = rooms.room.board();
-    assert_eq!(board.latency.threshold, 300.0);
+    let threshold = Duration::from_secs_f64(board.latency.threshold);
+    assert_eq!(threshold, Duration::from_mins(5));
     assert!(
         board
             .latency
@@ -527,7 +519,7 @@ async fn without_webhooks_there_is_no_store_and_the_rate_is_that_of_runpods_coun
         max_bytes: 1 << 30,
         signals: signals(),
     };
-    let folder = TempDir::new().unwrap();
+    let folder = in_memory();
     let file = folder.path().join("jobs.db");
     let (room, feed) = Room::start(Setup {
         settings,

@@ -41,6 +41,9 @@ mod page;
 mod r2;
 mod runpod;
 mod sandbox;
+mod sandbox_day;
+#[cfg(feature = "jobs")]
+mod sandbox_plays;
 mod serve_descriptors;
 mod serve_drain;
 mod serve_heads;

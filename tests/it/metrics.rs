@@ -10,7 +10,8 @@ use crate::docs::families;
 use crate::support::app::TestApp;
 use crate::support::caller::{Caller, KEY, eventually, head};
 use crate::support::exposition::Page;
-use crate::support::raw::Raw;
+use crate::support::folder::in_memory;
+use crate::support::raw::{Answer, Raw};
 use crate::support::upstreams::{BUCKET, Pairs, Upstreams};
 
 const OPEN: (&str, &str) = ("METRICS_ADDR", "127.0.0.1:0");
@@ -48,13 +49,50 @@ async fn until(scrapes: Caller, what: &str, wanted: impl Fn(&Page) -> bool) -> P
     last.unwrap()
 }
 
+/// Of RunPod's job webhook.
+const TOKEN: &str = "a-token-of-the-metrics-test-000000001";
+
+async fn tell_job(app: &Caller) -> Answer {
+    let body = r#"{"id":"r-1","status":"COMPLETED","executionTime":1000}"#;
+    let length = body.len().to_string();
+    let headers = [
+        ("content-type", "application/json"),
+        ("content-length", &length),
+    ];
+    let mut raw = Raw::connect(app.0).await;
+    let head = head("POST", &format!("/webhooks/runpod/{TOKEN}"), &headers);
+    raw.send(head + body).await;
+    raw.answer().await.expect("no answer")
+}
+
 #[tokio::test]
 async fn every_family_is_there_with_its_type_and_its_labels() {
     let upstreams = Upstreams::start().await;
-    let (_app, scrapes) = healthy(&upstreams, &[("PROBE_ADDR", "127.0.0.1:0")]).await;
+    let mut more = vec![("PROBE_ADDR", "127.0.0.1:0")];
+    let folder = in_memory();
+    let database = format!("sqlite://{}", folder.path().join("jobs.db").display());
+    if cfg!(feature = "jobs") {
+        let token = ("RUNPOD_WEBHOOK_TOKEN", TOKEN);
+        more.extend([
+            token,
+            ("JOBS_DATABASE_URL", &database),
+            ("SIGNAL_WINDOW", "6s"),
+        ]);
+    }
+    let (app, scrapes) = healthy(&upstreams, &more).await;
     // The first scrape is no answered request yet.
     Page::of(scrapes).await;
-    let page = Page::of(scrapes).await;
+    if cfg!(feature = "jobs") {
+        eventually("a job is taken", async || {
+            tell_job(&app).await.status == 200
+        })
+        .await;
+    }
+    let page = until(scrapes, "a value of a signal", |page| {
+        let values = page.of_name("infra_health_signal_value");
+        !cfg!(feature = "jobs") || !values.is_empty()
+    })
+    .await;
     let found: BTreeMap<_, _> = page.families.iter().cloned().collect();
     let wanted = families()
         .iter()

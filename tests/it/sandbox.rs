@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::{sleep, timeout};
 
@@ -16,20 +17,29 @@ use crate::support::caller::eventually;
 const DEADLINE: Duration = Duration::from_secs(20);
 /// Five requests a second: half of what the sandbox lets one client make.
 const PAUSE: Duration = Duration::from_millis(200);
-const KEY: &str = "sandbox-operator-key";
+pub(crate) const KEY: &str = "sandbox-operator-key";
+/// A day of jobs is waited for, too: longer than it takes from any start to what is waited for.
+const DAY_DEADLINE: Duration = Duration::from_mins(1);
 
-struct Sandbox {
+pub(crate) struct Sandbox {
     child: Child,
-    /// All that was printed up to the last line of the introduction.
-    printed: String,
+    /// All that was printed up to the last line of the introduction…
+    pub(crate) printed: String,
+    /// …and after it.
+    pub(crate) since: Arc<Mutex<String>>,
     service: String,
     control: String,
     client: Client,
 }
 
 impl Sandbox {
-    async fn start(stdin: Stdio) -> Sandbox {
+    pub(crate) async fn start(stdin: Stdio) -> Sandbox {
+        Sandbox::with(&[], stdin).await
+    }
+
+    pub(crate) async fn with(arguments: &[&str], stdin: Stdio) -> Sandbox {
         let mut child = Command::new(binary())
+            .args(arguments)
             .env("PORT", "0")
             .stdin(stdin)
             .stdout(Stdio::piped())
@@ -37,7 +47,8 @@ impl Sandbox {
             .spawn()
             .unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
-        let printed = timeout(DEADLINE, introduction(output))
+        let since = Arc::new(Mutex::new(String::new()));
+        let printed = timeout(DEADLINE, introduction(output, Arc::clone(&since)))
             .await
             .expect("the sandbox printed no introduction");
         let place = |name: &str| {
@@ -53,12 +64,17 @@ impl Sandbox {
             service,
             control,
             printed,
+            since,
             client: Client::new(),
         }
     }
 
     async fn health(&self, query: &str, key: &str) -> (StatusCode, Value) {
-        let url = format!("{}/health{query}", self.service);
+        self.get(&format!("/health{query}"), key).await
+    }
+
+    pub(crate) async fn get(&self, path: &str, key: &str) -> (StatusCode, Value) {
+        let url = format!("{}{path}", self.service);
         let request = self.client.get(url).header("x-api-key", key);
         let response = request.timeout(DEADLINE).send().await.unwrap();
         let status = response.status();
@@ -85,18 +101,33 @@ impl Sandbox {
         }
     }
 
+    /// Waits for a line with all of these words.
+    pub(crate) async fn says(&self, words: &[&str]) -> String {
+        let started = Instant::now();
+        loop {
+            let since = self.since.lock().unwrap().clone();
+            let wanted = |line: &&str| words.iter().all(|word| line.contains(word));
+            if let Some(line) = since.lines().find(wanted) {
+                return line.to_owned();
+            }
+            let waits = started.elapsed() < DAY_DEADLINE && !since.contains("is given up");
+            assert!(waits, "{words:?}: {since}");
+            sleep(PAUSE).await;
+        }
+    }
+
     async fn becomes_healthy(&self) {
         let (status, body) = self.health("?wait=healthy&timeout=15s", KEY).await;
         assert_eq!(status, StatusCode::OK, "{body}");
     }
 
-    async fn switch(&self, method: Method, path: &str) -> (StatusCode, String) {
+    pub(crate) async fn switch(&self, method: Method, path: &str) -> (StatusCode, String) {
         let url = format!("{}{path}", self.control);
         let response = self.client.request(method, url).send().await.unwrap();
         (response.status(), response.text().await.unwrap())
     }
 
-    async fn type_line(&mut self, line: &str) {
+    pub(crate) async fn type_line(&mut self, line: &str) {
         let stdin = self.child.stdin.as_mut().unwrap();
         stdin.write_all(line.as_bytes()).await.unwrap();
         stdin.write_all(b"\n").await.unwrap();
@@ -122,15 +153,22 @@ fn binary() -> PathBuf {
 }
 
 /// Reads up to its last line, then goes on reading so that the sandbox can go on writing.
-async fn introduction(mut output: BufReader<ChildStdout>) -> String {
+async fn introduction(mut output: BufReader<ChildStdout>, since: Arc<Mutex<String>>) -> String {
     let mut printed = String::new();
     while !printed.contains("? shows this again") {
         let count = output.read_line(&mut printed).await.unwrap();
         assert!(count > 0, "the sandbox ended: {printed}");
     }
     tokio::spawn(async move {
-        let mut rest = [0; 4096];
-        while output.read(&mut rest).await.is_ok_and(|count| count > 0) {}
+        let mut line = String::new();
+        while output
+            .read_line(&mut line)
+            .await
+            .is_ok_and(|count| count > 0)
+        {
+            since.lock().unwrap().push_str(&line);
+            line.clear();
+        }
     });
     printed
 }
@@ -189,6 +227,7 @@ async fn letters_switch_faults_on_and_off_and_end_the_sandbox() {
     let mut sandbox = Sandbox::start(Stdio::piped()).await;
     sandbox.type_line("l").await;
     sandbox.type_line("v").await;
+    sandbox.says(&["backlog is on"]).await;
     sandbox
         .becomes("runpod_configured", true, "backlog_growing")
         .await;

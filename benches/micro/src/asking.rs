@@ -56,6 +56,7 @@ impl Checks {
             live: loaded.live.clone(),
             vitals: Arc::new(Vitals::new()),
             client,
+            signals: None,
         };
         let entries = checks::registry(&loaded.config, &parts)?.into_entries();
         Ok(Checks {

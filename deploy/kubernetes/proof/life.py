@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from pod import Pod
-from proving import Load, Sandbox, Silent, ask, expect, poll, status_of, webhooks
+from proving import KEY, Load, Sandbox, Silent, ask, expect, poll, status_of, webhooks
 
 
 def configuration(proof, pod):
@@ -60,7 +60,7 @@ def rotation(proof, pod, kubelet):
     reason = lambda: ask(pod.ports["http"], "/health?verbose", headers={"X-Api-Key": new}).json()[  # noqa: E731
         "details"]["runpod_configured"]["reason"]
     process, values = kubelet.child.pid, pod.secrets.values
-    old, new = values["api-keys"], "rotated-operator-key"
+    old, new = KEY, "rotated-operator-key"
     expect((verbose(old), verbose(new)) == (200, 401), "the key in use")
     pod.secrets.put({**values, "api-keys": new, "runpod-api-key": "rpa_ROTATEDTOAWRONGONE"})
     poll("the new key is accepted and the old one refused", lambda: (verbose(old), verbose(new)) == (401, 200))

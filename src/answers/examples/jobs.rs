@@ -18,10 +18,6 @@ pub const EVALUATED: OffsetDateTime = datetime!(2026-11-23 18:06:59.123 UTC);
 /// 2026-11-23 18:00:00 UTC.
 const BEGAN: i64 = 1_795_456_800_000;
 
-fn some(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
 /// A delivery that is kept.
 pub fn receipt() -> Receipt {
     Receipt {
@@ -54,13 +50,13 @@ pub fn failed() -> Job {
         status: Status::Failed,
         sources: Source::Webhook.bit(),
         facts: Facts {
-            model: some("hd"),
-            output_format: some("webm"),
-            request_id: some("req_abc"),
-            credits: some("12"),
-            user_id: some("user_3"),
-            error_code: some("decode_error"),
-            error_message: some("the input is no video"),
+            model: Some("hd".to_owned()),
+            output_format: Some("webm".to_owned()),
+            request_id: Some("req_abc".to_owned()),
+            credits: Some("12".to_owned()),
+            user_id: Some("user_3".to_owned()),
+            error_code: Some("decode_error".to_owned()),
+            error_message: Some("the input is no video".to_owned()),
             ..Facts::default()
         },
         created_at: Some(BEGAN),
@@ -80,7 +76,7 @@ fn record(
     Record {
         verdict,
         status,
-        event: some(event),
+        event: Some(event.to_owned()),
         at: BEGAN + after,
         received_at: BEGAN + after + 80,
         delivery_id: format!("dlv_0{number}"),

@@ -24,7 +24,7 @@ pub fn markup(board: &Board, now: OffsetDateTime) -> Markup {
                 }
             }
             (signal("job_failure_rate", &board.failure_rate, Unit::Share, current, now, &html! {}))
-            (signal("processing_latency_p95", &board.latency, Unit::Seconds, current, now, &models(board, current)))
+            (signal("processing_latency_p95", &board.latency, Unit::Seconds, current, now, &models(board, current, now)))
         }
     }
 }
@@ -46,7 +46,7 @@ fn signal(
 ) -> Markup {
     let look = Look::of(reading.state, current);
     html! {
-        article class={ "check " (look.class) } id={ "signal-" (name) } {
+        article class={ "signal " (look.class) } id={ "signal-" (name) } {
             div.row {
                 (shape(look.shape))
                 h2 { (name) }
@@ -67,8 +67,8 @@ fn signal(
     }
 }
 
-/// One row a model, the worst first.
-fn models(board: &Board, current: bool) -> Markup {
+/// One entry a model, the worst first.
+fn models(board: &Board, current: bool, now: OffsetDateTime) -> Markup {
     let mut models: Vec<_> = board.models.iter().collect();
     let over = |reading: &Reading| reading.value.unwrap_or(0.0) / reading.threshold;
     models.sort_by(|(_, a), (_, b)| {
@@ -77,24 +77,18 @@ fn models(board: &Board, current: bool) -> Markup {
     });
     html! {
         @if !models.is_empty() {
-            table {
-                caption { "By model" }
-                thead {
-                    tr {
-                        @for title in ["Model", "State", "p95", "Threshold", "Jobs"] {
-                            th scope="col" { (title) }
-                        }
-                    }
-                }
-                tbody {
-                    @for (name, reading) in models {
-                        @let look = Look::of(reading.state, current);
-                        tr class=(look.class) {
-                            th scope="row" { (name) }
-                            td { span.told { (shape(look.shape)) span { (look.words) } } }
-                            td { (Unit::Seconds.told(reading.value)) }
-                            td { (Unit::Seconds.told(Some(reading.threshold))) }
-                            td { (reading.samples) }
+            ul.models aria-label="By model" {
+                @for (name, reading) in models {
+                    @let look = Look::of(reading.state, current);
+                    li class=(look.class) {
+                        p.told { (shape(look.shape)) b { (name) } span { (look.words) } }
+                        p {
+                            span.pair { "p95 " b { (Unit::Seconds.told(reading.value)) } } " · "
+                            span.pair { "threshold " b { (Unit::Seconds.told(Some(reading.threshold))) } } " · "
+                            span.pair { "jobs " b { (reading.samples) } }
+                            @if let Some(since) = reading.since {
+                                " · " span.pair { "since " (ago_by_wall(since, now)) }
+                            }
                         }
                     }
                 }
@@ -188,13 +182,13 @@ mod tests {
             "<dd>133</dd>",
             "since <time",
             ">34 min ago<",
-            "<td>41.3 s</td>",
+            "p95 <b>41.3 s</b>",
         ] {
             assert!(page.contains(told), "{told}: {page}");
         }
         // The worst first, and each with its shape.
         let place = |what: &str| page.find(what).unwrap_or_else(|| panic!("{what}: {page}"));
-        let (slow, calm) = (">hd</th>", ">preview</th>");
+        let (slow, calm) = ("<b>hd</b>", "<b>preview</b>");
         assert!(place(slow) < place(calm));
         assert_eq!(page.matches("href=\"#shape-warn\"").count(), 2);
         assert_eq!(page.matches("href=\"#shape-pass\"").count(), 2);
@@ -220,7 +214,7 @@ mod tests {
             assert!(!page.contains("within its threshold"), "{page}");
         }
         assert!(never.contains("not judged yet") && never.contains("by RunPod’s counters"));
-        assert!(never.contains("<dd>–</dd>") && !never.contains("<table"));
+        assert!(never.contains("<dd>–</dd>") && !never.contains("<ul"));
     }
 
     #[test]

@@ -51,7 +51,7 @@ fn doors() -> (Doors, Monitor) {
         metrics: Metrics::default(),
         webhooks: Webhooks::ALL,
         #[cfg(feature = "jobs")]
-        jobs: None,
+        jobs: crate::http::jobs::tests::room(),
     };
     (Doors::new(setup), monitor)
 }

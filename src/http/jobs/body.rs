@@ -156,7 +156,7 @@ mod tests {
 
     #[tokio::test]
     async fn there_is_room_for_32_of_the_largest_and_for_more_of_the_small() {
-        let door = Door::new(None, Webhooks::ALL);
+        let door = Door::new(crate::http::jobs::tests::room(), Webhooks::ALL);
         let unknown = headers(&[("content-type", "application/json")]);
         let mut small = unknown.clone();
         small.insert(CONTENT_LENGTH, HeaderValue::from_static("2"));

@@ -28,14 +28,14 @@ use crate::jobs::{Incoming, Receipt, Refusal, Room};
 /// The way to the room.
 #[derive(Debug)]
 pub(super) struct Door {
-    room: Option<Room>,
+    room: Room,
     webhooks: Webhooks,
     /// KiB of bodies that may be in memory at a time.
     space: Semaphore,
 }
 
 impl Door {
-    pub(super) fn new(room: Option<Room>, webhooks: Webhooks) -> Self {
+    pub(super) fn new(room: Room, webhooks: Webhooks) -> Self {
         Door {
             room,
             webhooks,
@@ -43,20 +43,10 @@ impl Door {
         }
     }
 
-    /// The section of the status page; none where there is no room.
-    pub(super) fn section(&self) -> Option<Markup> {
-        let board = self.room.as_ref()?.board();
-        Some(page::jobs::markup(&board, Clock::default().now().wall))
-    }
-
-    fn open(&self) -> Result<&Room, ApiError> {
-        self.room.as_ref().ok_or_else(|| {
-            let closed = Refusal::Unavailable {
-                cause: "there is no job room",
-                retry_after: 5,
-            };
-            self.refused(closed)
-        })
+    /// The section of the status page.
+    pub(super) fn section(&self) -> Markup {
+        let board = self.room.board();
+        page::jobs::markup(&board, Clock::default().now().wall)
     }
 
     fn refused(&self, refusal: Refusal) -> ApiError {
@@ -64,8 +54,8 @@ impl Door {
     }
 
     /// What the sender of a delivery is answered, whose body has been read to its end.
-    fn received(&self, taken: Result<Receipt, Refusal>, fresh: StatusCode) -> Reply {
-        match taken {
+    fn received(&self, outcome: Result<Receipt, Refusal>, fresh: StatusCode) -> Reply {
+        match outcome {
             Ok(receipt) => {
                 let answer = shown::received(&receipt, fresh);
                 Reply::new(answer, Code::InternalError).with_body_read()
@@ -104,9 +94,8 @@ async fn job_webhook(
 ) -> Result<Reply, ApiError> {
     let door = &shared.jobs;
     let Taken { body, _space } = door.take(&headers, body).await?;
-    let room = door.open()?;
-    let taken = room.webhook(incoming(headers, body, &id)).await;
-    Ok(door.received(taken, StatusCode::ACCEPTED))
+    let outcome = door.room.webhook(incoming(headers, body, &id)).await;
+    Ok(door.received(outcome, StatusCode::ACCEPTED))
 }
 
 async fn runpod_webhook(
@@ -117,16 +106,15 @@ async fn runpod_webhook(
     body: Body,
 ) -> Result<Reply, ApiError> {
     let door = &shared.jobs;
-    let room = door.open()?;
     // A token needs no escapes: one that has some is none of ours.
     let token = uri.path().rsplit('/').next().unwrap_or_default();
-    if !room.is_runpods(token) {
+    if !door.room.is_runpods(token) {
         // As an unknown path is answered, to the last header, whatever else was sent.
         return Err(door.refused(Refusal::WrongToken));
     }
     let Taken { body, _space } = door.take(&headers, body).await?;
-    let taken = room.runpod(incoming(headers, body, &id)).await;
-    Ok(door.received(taken, StatusCode::OK))
+    let outcome = door.room.runpod(incoming(headers, body, &id)).await;
+    Ok(door.received(outcome, StatusCode::OK))
 }
 
 fn incoming(headers: HeaderMap, body: bytes::Bytes, id: &RequestId) -> Incoming {
@@ -149,7 +137,7 @@ async fn job(
         .ok()
         .filter(|Path(id)| query::is_job_id(id))
         .ok_or_else(ApiError::job_not_found)?;
-    let found = door.open()?.job(&id).await;
+    let found = door.room.job(&id).await;
     let found = found.map_err(|refusal| door.refused(refusal))?;
     let trail = found.ok_or_else(ApiError::job_not_found)?;
     Ok(Reply::new(shown::trail(&id, &trail), Code::InternalError))
@@ -159,7 +147,7 @@ async fn jobs(State(shared): App, caller: Caller, uri: Uri) -> Result<Reply, Api
     Shared::authorize(caller)?;
     let query = JobsQuery::parse(uri.query(), Clock::default().now().wall)?;
     let door = &shared.jobs;
-    let found = door.open()?.list(query.wanted()).await;
+    let found = door.room.list(query.wanted()).await;
     let found = found.map_err(|refusal| door.refused(refusal))?;
     let (page, next) = query.page(found);
     let answer = shown::list(&page, next.as_deref());
@@ -168,10 +156,10 @@ async fn jobs(State(shared): App, caller: Caller, uri: Uri) -> Result<Reply, Api
 
 async fn signals_now(State(shared): App, caller: Caller) -> Result<Reply, ApiError> {
     Shared::authorize(caller)?;
-    let board = shared.jobs.open()?.board();
+    let board = shared.jobs.room.board();
     let answer = signals::signals(&board, Clock::default().now().wall);
     Ok(Reply::new(answer, Code::InternalError))
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

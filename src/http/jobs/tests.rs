@@ -1,10 +1,45 @@
+use std::time::Duration;
+
 use http::StatusCode;
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 
 use super::*;
+use crate::config::job_types as jobs;
+use crate::config::secret::Current;
+
+fn door() -> Door {
+    Door::new(room(), Webhooks::ALL)
+}
+
+/// Without webhooks: it has no thread and no store.
+pub(in crate::http) fn room() -> Room {
+    let settings = jobs::Jobs {
+        takes_webhooks: false,
+        takes_runpod: false,
+        max_age: Duration::ZERO,
+        retention: Duration::ZERO,
+        max_bytes: 0,
+        signals: jobs::Signals {
+            affect_health: false,
+            latency_slo: Duration::from_mins(5),
+            latency_slo_by_model: Vec::new(),
+            failure_baseline: 0.0,
+            failure_budget: 0.0,
+            window: Duration::from_mins(15),
+            min_samples: 1,
+        },
+    };
+    let setup = crate::jobs::Setup {
+        settings,
+        webhooks: Current::fixed(jobs::JobWebhooks::default()),
+        database: Current::fixed(jobs::Database::Sqlite("nowhere".into())),
+        clock: Clock::default(),
+    };
+    Room::start(setup).unwrap().0
+}
 
 fn of(refusal: Refusal) -> Reply {
-    Door::new(None, Webhooks::ALL).received(Err(refusal), StatusCode::ACCEPTED)
+    door().received(Err(refusal), StatusCode::ACCEPTED)
 }
 
 fn text(reply: &Reply) -> String {
@@ -50,7 +85,7 @@ fn a_refusal_is_told_by_status_code_and_headers() {
 #[test]
 fn a_wrong_token_is_answered_as_an_unknown_path_is() {
     let unknown = Reply::from(ApiError::not_found(Scope::Everything(Webhooks::ALL)));
-    let wrong = of(Refusal::WrongToken);
+    let wrong = Reply::from(door().refused(Refusal::WrongToken));
     assert_eq!(wrong.answer, unknown.answer);
     assert_eq!(wrong.code, unknown.code);
     assert_eq!(wrong.headers, unknown.headers);
@@ -60,7 +95,7 @@ fn a_wrong_token_is_answered_as_an_unknown_path_is() {
 
 #[test]
 fn a_receipt_is_told_by_its_status() {
-    let door = Door::new(None, Webhooks::ALL);
+    let door = door();
     let mut receipt = crate::answers::examples::jobs::receipt();
     let of = |receipt: &Receipt| door.received(Ok(receipt.clone()), StatusCode::ACCEPTED);
     let accepted = of(&receipt);

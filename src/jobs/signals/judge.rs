@@ -1,5 +1,6 @@
 //! From the jobs of a window to the states of the signals. Pure.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -196,7 +197,7 @@ fn latencies(slices: &[Slice], settings: &Signals) -> BTreeMap<Label, Measured> 
             .iter()
             .map(|(model, counts)| (own(model).is_some(), counts.values().sum(), model.clone()))
             .collect();
-        order.sort_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)));
+        order.sort_by_key(|&(has_slo, jobs, _)| Reverse((has_slo, jobs)));
         for (_, _, model) in order.into_iter().skip(MOST) {
             let counts = by_model.remove(&model).unwrap_or_default();
             let rest = by_model.entry(names::other()).or_default();

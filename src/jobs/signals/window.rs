@@ -59,3 +59,6 @@ pub fn rounded(ms: i64) -> i64 {
     }
     ms.saturating_add(step / 2) / step * step
 }
+
+#[cfg(test)]
+mod tests;

@@ -122,3 +122,100 @@ fn of_postgres(code: &str) -> Kind {
         _ => Kind::Other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn result_codes_of_sqlite_have_their_kind() {
+        let table = [
+            (5, Kind::Locked),        // BUSY
+            (261, Kind::Locked),      // BUSY_RECOVERY
+            (517, Kind::Locked),      // BUSY_SNAPSHOT
+            (262, Kind::Locked),      // LOCKED_SHAREDCACHE
+            (8, Kind::ReadOnly),      // READONLY
+            (1032, Kind::ReadOnly),   // READONLY_DBMOVED
+            (10, Kind::Other),        // IOERR
+            (266, Kind::Other),       // IOERR_READ
+            (778, Kind::Full),        // IOERR_WRITE
+            (4874, Kind::Full),       // IOERR_SHMSIZE
+            (13, Kind::Full),         // FULL
+            (11, Kind::Corrupt),      // CORRUPT
+            (267, Kind::Corrupt),     // CORRUPT_VTAB
+            (26, Kind::Corrupt),      // NOTADB
+            (14, Kind::Unreachable),  // CANTOPEN
+            (526, Kind::Unreachable), // CANTOPEN_ISDIR
+            (3, Kind::Refused),       // PERM
+            (1, Kind::Other),         // ERROR
+            (2067, Kind::Other),      // CONSTRAINT_UNIQUE
+        ];
+        for (code, kind) in table {
+            assert_eq!(of_sqlite(code), kind, "{code}");
+        }
+    }
+
+    #[test]
+    fn states_of_postgres_have_their_kind() {
+        let table = [
+            ("53100", Kind::Full),
+            ("25006", Kind::ReadOnly),
+            ("55P03", Kind::Locked),
+            ("40001", Kind::Locked),
+            ("40P01", Kind::Locked),
+            ("57014", Kind::Timeout),
+            ("28P01", Kind::Refused),
+            ("28000", Kind::Refused),
+            ("3D000", Kind::Refused),
+            ("42501", Kind::Refused),
+            ("57P01", Kind::Unreachable),
+            ("57P02", Kind::Unreachable),
+            ("57P03", Kind::Unreachable),
+            ("08006", Kind::Unreachable),
+            ("53300", Kind::Unreachable),
+            ("42P01", Kind::Schema),
+            ("XX001", Kind::Corrupt),
+            ("53200", Kind::Other),
+            ("23505", Kind::Other),
+            ("", Kind::Other),
+        ];
+        for (code, kind) in table {
+            assert_eq!(of_postgres(code), kind, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_code_has_its_kind_and_no_text() {
+        let password = || Box::<dyn std::error::Error + Send + Sync>::from("hunter2");
+        let table = [
+            (sqlx::Error::PoolTimedOut, Kind::Timeout),
+            (sqlx::Error::PoolClosed, Kind::Unreachable),
+            (sqlx::Error::WorkerCrashed, Kind::Unreachable),
+            (sqlx::Error::Tls(password()), Kind::Unreachable),
+            (
+                sqlx::Error::Protocol("hunter2".to_owned()),
+                Kind::Unreachable,
+            ),
+            (
+                sqlx::Error::Io(io::Error::other(password())),
+                Kind::Unreachable,
+            ),
+            (
+                sqlx::Error::Io(io::ErrorKind::StorageFull.into()),
+                Kind::Full,
+            ),
+            (sqlx::Error::Decode(password()), Kind::Corrupt),
+            (sqlx::Error::Configuration(password()), Kind::Other),
+            (
+                sqlx::Error::from(MigrateError::VersionMissing(9)),
+                Kind::Schema,
+            ),
+            (sqlx::Error::from(MigrateError::Dirty(1)), Kind::Schema),
+        ];
+        for (error, kind) in table {
+            let error = StoreError::from(error);
+            assert_eq!(error.kind, kind);
+            assert!(!format!("{error} {error:?}").contains("hunter2"));
+        }
+    }
+}

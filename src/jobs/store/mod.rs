@@ -14,6 +14,7 @@ pub mod error;
 mod fault;
 mod open;
 mod postgres;
+mod prune;
 mod read;
 mod sql;
 mod sqlite;
@@ -78,33 +79,6 @@ impl Store {
         .await
     }
 
-    /// One small step of pruning at the time `now`; to be called again while `more`.
-    ///
-    /// Events older than `retention` go first, each job with its last one. Over `max_bytes` the oldest bodies go, and
-    /// when none is left the oldest events. An event younger than `dedupe` is never removed, so what is kept may
-    /// stay over `max_bytes`.
-    pub async fn prune(&self, limits: &Limits, now: i64) -> Result<Pruned, StoreError> {
-        self.bounded(async {
-            match &self.backend {
-                Backend::Sqlite(sqlite) => sqlite.prune(limits, now).await,
-                Backend::Postgres(postgres) => postgres.prune(limits, now).await,
-            }
-        })
-        .await
-    }
-
-    /// How much is kept, by the measure of [`Limits::max_bytes`]: of SQLite the pages in use, of Postgres an estimate
-    /// that falls at once when something is removed, though the server gives the space back later.
-    pub async fn bytes(&self) -> Result<u64, StoreError> {
-        self.bounded(async {
-            match &self.backend {
-                Backend::Sqlite(sqlite) => sqlite.bytes().await,
-                Backend::Postgres(postgres) => postgres.bytes().await,
-            }
-        })
-        .await
-    }
-
     /// Ends all connections; waits for what runs.
     pub async fn close(&self) {
         match &self.backend {
@@ -138,27 +112,3 @@ impl Store {
 
 /// A day without an evaluation: the model of that signal is gone.
 const FORGOTTEN_AFTER_MS: i64 = 86_400_000;
-/// The most rows that one step of pruning takes: writers wait for it.
-const STEP_ROWS: i64 = 500;
-/// The most bytes of bodies that one step takes, unless a single body is larger.
-const STEP_BYTES: u64 = 8 << 20;
-
-/// `now` less `age`, in milliseconds since 1970.
-fn before(now: i64, age: Duration) -> i64 {
-    now.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
-}
-
-/// The last of the `oldest` bodies (their `seq` and size) that has to go for `over` bytes to be given back, within one
-/// step. `None` without bodies.
-fn last_to_go(oldest: &[(i64, i64)], over: u64) -> Option<i64> {
-    let mut freed = 0_u64;
-    let mut last = None;
-    for (seq, bytes) in oldest {
-        if last.is_some() && freed >= over.min(STEP_BYTES) {
-            break;
-        }
-        freed = freed.saturating_add(bytes.unsigned_abs());
-        last = Some(*seq);
-    }
-    last
-}

@@ -2,6 +2,7 @@
 
 use infra_health::jobs::event::{Delivery, Status, Told};
 use infra_health::jobs::lifecycle::Verdict;
+use infra_health::jobs::store::Store;
 
 use super::made::{delivery, digest, reached, verdict, verdicts};
 use super::on_both;
@@ -12,7 +13,7 @@ on_both!(
     a_duplicate_registers_nothing_of_its_own,
     a_batch_is_compared_with_itself,
     a_poisoned_id_leaves_the_job_as_it_was,
-    two_writers_at_once_count_each_delivery_once,
+    writers_at_once_count_each_delivery_once,
 );
 
 fn progress(id: &str, digest_of: &str) -> Delivery {
@@ -72,27 +73,24 @@ async fn a_poisoned_id_leaves_the_job_as_it_was(place: Place) {
     assert!(store.job("job").await.unwrap().unwrap() == before);
 }
 
-/// Two handles on one database, as two replicas have: each gets every delivery, in batches that overlap.
-async fn two_writers_at_once_count_each_delivery_once(place: Place) {
-    let (one, other) = (place.open().await, place.open().await);
+/// Handles of their own on one database, as replicas have: each gets every delivery, in batches that overlap.
+async fn writers_at_once_count_each_delivery_once(place: Place) {
+    let (one, other, third) = (place.open().await, place.open().await, place.open().await);
+    let life = Status::ALL.into_iter().cycle();
     let all: Vec<Delivery> = (0..120)
-        .map(|n| {
-            reached(
-                &format!("job-{}", n / 4),
-                Status::ALL[n % 4],
-                1_000 + n as i64,
-            )
-        })
+        .zip(life)
+        .map(|(n, status)| reached(&format!("job-{}", n / 4), status, 1_000 + n))
         .collect();
-    let write = async |store: &infra_health::jobs::store::Store, size: usize| {
+    let write = async |store: &Store, size: usize| {
         let mut new = 0;
         for batch in all.chunks(size) {
             new += verdicts(store, batch).await.iter().flatten().count();
         }
         new
     };
-    let (of_one, of_other) = tokio::join!(write(&one, 7), write(&other, 11));
-    assert_eq!(of_one + of_other, all.len());
+    let (of_one, of_other, of_third) =
+        tokio::join!(write(&one, 7), write(&other, 11), write(&third, 1));
+    assert_eq!(of_one + of_other + of_third, all.len());
     for n in 0..30 {
         let trail = one.job(&format!("job-{n}")).await.unwrap().unwrap();
         assert_eq!(trail.records.len(), 4);

@@ -37,6 +37,20 @@ async fn a_wrong_password_or_database_is_refused_and_not_repeated() {
 }
 
 #[tokio::test]
+async fn the_password_is_in_no_debug_output() {
+    let Some(server) = postgres::shared() else {
+        return;
+    };
+    let store = open(server.database().await).await.unwrap();
+    assert!(store.kept().await.unwrap().is_empty());
+    let shown = format!("{store:?}");
+    assert!(
+        shown.contains("Postgres") && !shown.contains(postgres::PASSWORD),
+        "{shown}"
+    );
+}
+
+#[tokio::test]
 async fn a_database_that_can_only_be_read_is_told() {
     let Some(server) = postgres::shared() else {
         return;

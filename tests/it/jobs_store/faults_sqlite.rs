@@ -7,8 +7,7 @@ use infra_health::config::Database;
 use infra_health::jobs::event::Status;
 use infra_health::jobs::lifecycle::Verdict;
 use infra_health::jobs::store::{Kind, Store, StoreError};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Executor};
+use sqlx::Executor;
 
 use super::made::{reached, verdicts};
 use super::place::Place;
@@ -72,8 +71,7 @@ async fn a_damaged_file_is_corrupt() {
 async fn a_lock_of_another_process_is_told_and_passes() {
     let place = Place::sqlite();
     let store = place.open().await;
-    let file = SqliteConnectOptions::new().filename(place.file());
-    let mut other = file.connect().await.unwrap();
+    let mut other = place.sqlite_connection().await;
     other.execute("BEGIN IMMEDIATE").await.unwrap();
     let created = reached("job", Status::Created, 1);
     let error = store

@@ -1,11 +1,14 @@
 //! Opening, again and at once, and what is refused.
 
 use std::os::unix::fs::PermissionsExt;
+use std::{env, process};
 
 use futures_util::future::join_all;
+use infra_health::config::Database;
 use infra_health::jobs::event::Status;
 use infra_health::jobs::lifecycle::Verdict;
-use infra_health::jobs::store::Kind;
+use infra_health::jobs::store::{Kind, Store};
+use tokio::process::Command;
 
 use super::made::{reached, verdicts};
 use super::on_both;
@@ -78,4 +81,34 @@ async fn only_its_owner_may_read_the_file_and_its_log() {
     }
     names.sort();
     assert_eq!(names, ["jobs.db", "jobs.db-shm", "jobs.db-wal"]);
+}
+
+/// The test runs itself as other processes: a lock between processes is not the one within a process.
+#[tokio::test]
+async fn processes_may_open_a_new_file_at_once() {
+    const FILE: &str = "JOBS_STORE_TEST_FILE";
+    if let Some(file) = env::var_os(FILE) {
+        let store = Store::open(&Database::Sqlite(file.into())).await.unwrap();
+        let one = reached(&format!("job-{}", process::id()), Status::Created, 1);
+        assert_eq!(verdicts(&store, &[one]).await, [Some(Verdict::Moved)]);
+        return;
+    }
+    let place = Place::sqlite();
+    let itself = || {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args([
+            "--exact",
+            "jobs_store::opening::processes_may_open_a_new_file_at_once",
+        ]);
+        command.env(FILE, place.file()).output()
+    };
+    for ended in join_all((0..4).map(|_| itself())).await {
+        let ended = ended.unwrap();
+        assert!(
+            ended.status.success(),
+            "{}",
+            String::from_utf8_lossy(&ended.stdout)
+        );
+    }
+    assert_eq!(place.number("SELECT COUNT(*) FROM jobs").await, 4);
 }

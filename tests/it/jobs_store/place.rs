@@ -1,9 +1,11 @@
 //! A database of a test's own, empty at first.
 
+use std::path::PathBuf;
+
 use infra_health::config::Database;
-use infra_health::jobs::store::Store;
+use infra_health::jobs::store::{Store, StoreError};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, SqliteConnection};
 use tempfile::TempDir;
 
 use crate::support::postgres;
@@ -39,7 +41,7 @@ impl Place {
     }
 
     /// The file of SQLite.
-    pub(crate) fn file(&self) -> std::path::PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.folder.as_ref().unwrap().path().join("jobs.db")
     }
 
@@ -47,42 +49,39 @@ impl Place {
         self.try_open().await.unwrap()
     }
 
-    pub(crate) async fn try_open(&self) -> Result<Store, infra_health::jobs::store::StoreError> {
+    pub(crate) async fn try_open(&self) -> Result<Store, StoreError> {
         Store::open(&self.database).await
     }
 
     /// Runs a statement on a connection of its own, as an operator would.
     pub(crate) async fn run(&self, statement: &str) {
         let statement = AssertSqlSafe(statement.to_owned());
-        match &self.url {
-            Some(url) => {
-                let mut connection = postgres::connect(url).await;
-                connection.execute(statement).await.unwrap();
-            }
-            None => {
-                let file = SqliteConnectOptions::new().filename(self.file());
-                let file = file.create_if_missing(true);
-                let mut connection = file.connect().await.unwrap();
-                connection.execute(statement).await.unwrap();
-            }
+        if let Some(url) = &self.url {
+            let mut connection = postgres::connect(url).await;
+            connection.execute(statement).await.unwrap();
+        } else {
+            let mut connection = self.sqlite_connection().await;
+            connection.execute(statement).await.unwrap();
         }
     }
 
     /// The one number that `question` answers.
     pub(crate) async fn number(&self, question: &str) -> i64 {
         let question = AssertSqlSafe(question.to_owned());
-        match &self.url {
-            Some(url) => {
-                let mut connection = postgres::connect(url).await;
-                let number = sqlx::query_scalar(question);
-                number.fetch_one(&mut connection).await.unwrap()
-            }
-            None => {
-                let file = SqliteConnectOptions::new().filename(self.file());
-                let mut connection = file.connect().await.unwrap();
-                let number = sqlx::query_scalar(question);
-                number.fetch_one(&mut connection).await.unwrap()
-            }
+        if let Some(url) = &self.url {
+            let mut connection = postgres::connect(url).await;
+            let number = sqlx::query_scalar(question);
+            number.fetch_one(&mut connection).await.unwrap()
+        } else {
+            let mut connection = self.sqlite_connection().await;
+            let number = sqlx::query_scalar(question);
+            number.fetch_one(&mut connection).await.unwrap()
         }
+    }
+
+    /// Beside those of the store.
+    pub(crate) async fn sqlite_connection(&self) -> SqliteConnection {
+        let file = SqliteConnectOptions::new().filename(self.file());
+        file.create_if_missing(true).connect().await.unwrap()
     }
 }

@@ -196,15 +196,13 @@ async fn the_body_is_kept_as_it_came(place: Place) {
     .await;
     let bytes = place.number("SELECT CAST(body_bytes AS BIGINT) FROM bodies ORDER BY seq LIMIT 1");
     assert_eq!(bytes.await, 1 << 20);
-    let hex: String = large
-        .body
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let (same, signature) = match place.is_postgres() {
-        true => (format!("'\\x{hex}'::bytea"), "octet_length(signature)"),
-        false => (format!("x'{hex}'"), "length(signature)"),
+    let hex = hex::encode(&large.body);
+    let body = if place.is_postgres() {
+        format!("'\\x{hex}'::bytea")
+    } else {
+        format!("x'{hex}'")
     };
-    let same = format!("SELECT COUNT(*) FROM bodies WHERE body = {same} AND {signature} = 32");
+    let same =
+        format!("SELECT COUNT(*) FROM bodies WHERE body = {body} AND length(signature) = 32");
     assert_eq!(place.number(&same).await, 1);
 }

@@ -8,6 +8,7 @@ pub(crate) mod canary;
 pub(crate) mod contract;
 pub(crate) mod exposition;
 pub mod fixture;
+pub(crate) mod folder;
 #[cfg(feature = "jobs")]
 pub(crate) mod postgres;
 pub(crate) mod raw;

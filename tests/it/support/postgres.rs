@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 
 pub(crate) const PASSWORD: &str = "the-password-of-tests";
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// Keeps the server until its input says otherwise or ends; the folder goes with the end alone.
 const KEEPER: &str = r#"

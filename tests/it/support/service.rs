@@ -168,7 +168,7 @@ impl Service {
             metrics: Metrics::default(),
             webhooks: configured.webhooks,
             #[cfg(feature = "jobs")]
-            jobs: None,
+            jobs: closed_room(configured.webhooks),
         });
         Service {
             front,
@@ -251,6 +251,43 @@ impl Service {
         request.push_str(body);
         exchange(&self.front, self.peer, &request).await
     }
+}
+
+/// A token of RunPod's webhook.
+#[cfg(feature = "jobs")]
+pub(crate) const TOKEN: &str = "a-token-that-nobody-may-ever-see-0001";
+
+/// A job room whose store has no place.
+#[cfg(feature = "jobs")]
+fn closed_room(webhooks: Webhooks) -> infra_health::jobs::Room {
+    use infra_health::config::{Database, JobWebhooks, Jobs, Signals};
+    let settings = Jobs {
+        takes_webhooks: webhooks.jobs,
+        takes_runpod: webhooks.runpod,
+        max_age: Duration::from_hours(24),
+        retention: Duration::from_hours(48),
+        max_bytes: 1 << 30,
+        signals: Signals {
+            affect_health: false,
+            latency_slo: Duration::from_mins(5),
+            latency_slo_by_model: Vec::new(),
+            failure_baseline: 0.02,
+            failure_budget: 0.03,
+            window: Duration::from_mins(15),
+            min_samples: 20,
+        },
+    };
+    let known = JobWebhooks {
+        secrets: vec!["a-secret-of-nobody".into()],
+        runpod_tokens: vec![Sha256::digest(TOKEN).into()],
+    };
+    let setup = infra_health::jobs::Setup {
+        settings,
+        webhooks: Current::fixed(known),
+        database: Current::fixed(Database::Sqlite("/nonexistent/jobs.db".into())),
+        clock: Clock::default(),
+    };
+    infra_health::jobs::Room::start(setup).unwrap().0
 }
 
 /// Sends the bytes of one request to `front` and reads to the end of the connection.

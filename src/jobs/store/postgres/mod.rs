@@ -22,7 +22,8 @@ const CONNECT: Duration = Duration::from_secs(3);
 
 /// What a server's or a role's own settings must not change. Acknowledged is durable; a lost client holds no lock for
 /// long; a plan is made for the batch at hand, not for an average one.
-const SESSION: &str = "SET synchronous_commit = 'on'; SET lock_timeout = '3s'; SET statement_timeout = '5s'; \
+const SESSION: &str = "SELECT set_config('synchronous_commit', 'on', false) \
+    WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write'); SET lock_timeout = '3s'; SET statement_timeout = '5s'; \
     SET idle_in_transaction_session_timeout = '5s'; SET plan_cache_mode = 'force_custom_plan'; \
     SET default_transaction_isolation = 'read committed'; SET client_min_messages = 'warning'";
 

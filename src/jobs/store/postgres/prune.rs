@@ -2,12 +2,12 @@
 
 use sqlx::PgConnection;
 
-use super::super::{Limits, Pruned, STEP_ROWS, before, last_to_go};
+use super::super::prune::{Prunable, STEP_ROWS, last_to_go};
 use super::Postgres;
 
-/// What an event takes on the disk without its body, indexes included, and a job; as measured, rounded up.
+/// What an event takes on the disk besides its body, indexes included, and a job; as measured, rounded up.
 const EVENT_BYTES: i64 = 700;
-const JOB_BYTES: i64 = 700;
+const JOB_BYTES: i64 = 550;
 
 const TABLES: &str = "SELECT (pg_total_relation_size('events') + pg_total_relation_size('bodies') \
     + pg_total_relation_size('jobs'))::bigint";
@@ -22,56 +22,17 @@ const OLD: &str = "DELETE FROM events WHERE seq = ANY(ARRAY( \
 const ORPHANS: &str = "DELETE FROM jobs WHERE job_id = ANY($1) \
     AND NOT EXISTS (SELECT 1 FROM events WHERE events.job_id = jobs.job_id)";
 
-impl Postgres {
-    pub(in super::super) async fn bytes(&self) -> Result<u64, sqlx::Error> {
-        self.bytes_beyond(0).await
-    }
-
-    pub(in super::super) async fn prune(
-        &self,
-        limits: &Limits,
-        now: i64,
-    ) -> Result<Pruned, sqlx::Error> {
-        let expired = before(now, limits.retention.max(limits.dedupe));
-        let events = self.remove(expired).await?;
-        if events > 0 {
-            let more = true;
-            return Ok(Pruned {
-                bodies: 0,
-                events,
-                more,
-            });
-        }
-        // Measured without the lock: writers do not wait for it.
-        let bytes = self.bytes_beyond(limits.max_bytes).await?;
-        let over = bytes.saturating_sub(limits.max_bytes);
-        if over == 0 {
-            return Ok(Pruned::default());
-        }
-        let bodies = self
-            .changing(async |connection| bodies(connection, over).await)
-            .await?;
-        let events = match bodies {
-            0 => self.remove(before(now, limits.dedupe)).await?,
-            _ => 0,
-        };
-        let more = bodies + events > 0;
-        Ok(Pruned {
-            bodies,
-            events,
-            more,
-        })
-    }
-
-    async fn remove(&self, until: i64) -> Result<u64, sqlx::Error> {
+impl Prunable for Postgres {
+    async fn remove_events(&self, until: i64) -> Result<u64, sqlx::Error> {
         self.changing(async |connection| events(connection, until).await)
             .await
     }
 
-    /// How much is kept: what the tables take, or what their rows should take if that is less, as the server gives
-    /// space back late or never. The tables alone tell that it is at most `enough`; rows are counted only beyond.
+    /// What the tables take, or what their rows should take if that is less, as the server gives space back late or
+    /// never. The tables alone tell that it is at most `enough`; rows are counted only beyond, without the lock of
+    /// writers.
     async fn bytes_beyond(&self, enough: u64) -> Result<u64, sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = self.pool().acquire().await?;
         let tables: i64 = sqlx::query_scalar(TABLES)
             .fetch_one(&mut *connection)
             .await?;
@@ -82,6 +43,16 @@ impl Postgres {
             sqlx::query_as(LIVE).fetch_one(&mut *connection).await?;
         let live = bodies + events * EVENT_BYTES + jobs * JOB_BYTES;
         Ok(live.min(tables).unsigned_abs())
+    }
+
+    async fn remove_bodies(&self, over: u64) -> Result<u64, sqlx::Error> {
+        self.changing(async |connection| bodies(connection, over).await)
+            .await
+    }
+
+    /// The server's own autovacuum does that.
+    async fn shrink(&self, _max_bytes: u64) -> Result<bool, sqlx::Error> {
+        Ok(false)
     }
 }
 

@@ -82,9 +82,10 @@ async fn write(
     let seen = seen(connection, batch).await?;
     let new = batch.iter().zip(&seen).filter(|(_, seen)| !**seen);
     let ids: HashSet<&str> = new.map(|(delivery, _)| delivery.job_id.as_str()).collect();
-    let jobs = match ids.is_empty() {
-        true => HashMap::new(),
-        false => jobs(connection, ids).await?,
+    let jobs = if ids.is_empty() {
+        HashMap::new()
+    } else {
+        jobs(connection, ids).await?
     };
     let decided = decide(batch, &seen, jobs);
     if !decided.events.is_empty() {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
 use sqlx::SqliteConnection;
 
-use super::super::{Limits, Pruned, STEP_ROWS, before, last_to_go};
+use super::super::prune::{Prunable, STEP_ROWS, last_to_go};
 use super::Sqlite;
 
 /// Pages that one step gives back to the file system.
@@ -13,8 +14,11 @@ const STEP_PAGES: u64 = 512;
 const OLD: &str = "DELETE FROM events WHERE seq IN \
     (SELECT seq FROM events WHERE received_at < $1 ORDER BY received_at LIMIT $2) RETURNING seq, job_id";
 
-const ORPHAN: &str =
-    "DELETE FROM jobs WHERE job_id = $1 AND NOT EXISTS (SELECT 1 FROM events WHERE job_id = $1)";
+// Lists go in as JSON: SQLite has no arrays.
+const THEIR_BODIES: &str = "DELETE FROM bodies WHERE seq IN (SELECT value FROM json_each($1))";
+
+const ORPHANS: &str = "DELETE FROM jobs WHERE job_id IN (SELECT value FROM json_each($1)) \
+    AND NOT EXISTS (SELECT 1 FROM events WHERE events.job_id = jobs.job_id)";
 
 /// What the file holds, in pages but for `page_bytes`.
 struct Size {
@@ -33,83 +37,40 @@ impl Size {
     }
 }
 
-impl Sqlite {
+impl Prunable for Sqlite {
+    async fn remove_events(&self, until: i64) -> Result<u64, sqlx::Error> {
+        self.changing(async |connection| events(connection, until).await)
+            .await
+    }
+
     /// Pages in use; free ones inside the file are used again, and its log is not counted.
-    pub(in super::super) async fn bytes(&self) -> Result<u64, sqlx::Error> {
-        Ok(size(&mut *self.readers().acquire().await?)
-            .await?
-            .used_bytes())
+    async fn bytes_beyond(&self, _enough: u64) -> Result<u64, sqlx::Error> {
+        let mut connection = self.readers().acquire().await?;
+        Ok(size(&mut connection).await?.used_bytes())
     }
 
-    pub(in super::super) async fn prune(
-        &self,
-        limits: &Limits,
-        now: i64,
-    ) -> Result<Pruned, sqlx::Error> {
-        let pruned = self
-            .changing(async |connection| prune(connection, limits, now).await)
-            .await?;
-        if pruned.more {
-            return Ok(pruned);
-        }
-        let more = self.shrink(limits.max_bytes).await?;
-        Ok(Pruned { more, ..pruned })
+    async fn remove_bodies(&self, over: u64) -> Result<u64, sqlx::Error> {
+        self.changing(async |connection| bodies(connection, over).await)
+            .await
     }
 
-    /// Holds the file itself to `max_bytes`, a few pages a step; below that, free pages wait for their next use.
+    /// Below `max_bytes` free pages wait in the file for their next use.
     async fn shrink(&self, max_bytes: u64) -> Result<bool, sqlx::Error> {
         let mut connection = self.writer().await?;
         let size = size(&mut connection).await?;
-        let over = size
-            .bytes()
-            .saturating_sub(max_bytes)
-            .div_ceil(size.page_bytes.max(1));
-        let pages = over.min(size.free).min(STEP_PAGES);
-        if pages == 0 {
+        let over = size.bytes().saturating_sub(max_bytes);
+        let to_give = over.div_ceil(size.page_bytes.max(1)).min(size.free);
+        if to_give == 0 {
             return Ok(false);
         }
         // A number, not text from outside; a pragma takes no parameters.
-        let statement = format!("PRAGMA incremental_vacuum({pages})");
+        let statement = format!("PRAGMA incremental_vacuum({})", to_give.min(STEP_PAGES));
         sqlx::query(sqlx::AssertSqlSafe(statement))
+            .persistent(false)
             .execute(&mut *connection)
             .await?;
-        Ok(pages < over.min(size.free))
+        Ok(to_give > STEP_PAGES)
     }
-}
-
-async fn prune(
-    connection: &mut SqliteConnection,
-    limits: &Limits,
-    now: i64,
-) -> Result<Pruned, sqlx::Error> {
-    let expired = before(now, limits.retention.max(limits.dedupe));
-    let events = events(connection, expired).await?;
-    if events > 0 {
-        let more = true;
-        return Ok(Pruned {
-            bodies: 0,
-            events,
-            more,
-        });
-    }
-    let over = size(connection)
-        .await?
-        .used_bytes()
-        .saturating_sub(limits.max_bytes);
-    if over == 0 {
-        return Ok(Pruned::default());
-    }
-    let bodies = bodies(connection, over).await?;
-    let events = match bodies {
-        0 => self::events(connection, before(now, limits.dedupe)).await?,
-        _ => 0,
-    };
-    let more = bodies + events > 0;
-    Ok(Pruned {
-        bodies,
-        events,
-        more,
-    })
 }
 
 /// Removes events that came before `until`, the oldest of them, with their bodies and the jobs that nothing is left of.
@@ -119,20 +80,15 @@ async fn events(connection: &mut SqliteConnection, until: i64) -> Result<u64, sq
         .bind(STEP_ROWS)
         .fetch_all(&mut *connection)
         .await?;
-    for (seq, _) in &gone {
-        sqlx::query("DELETE FROM bodies WHERE seq = $1")
-            .bind(seq)
+    let count = gone.len() as u64;
+    let (seqs, jobs): (Vec<i64>, BTreeSet<String>) = gone.into_iter().unzip();
+    for (statement, list) in [(THEIR_BODIES, json!(seqs)), (ORPHANS, json!(jobs))] {
+        sqlx::query(statement)
+            .bind(list.to_string())
             .execute(&mut *connection)
             .await?;
     }
-    let jobs: BTreeSet<&str> = gone.iter().map(|(_, job_id)| job_id.as_str()).collect();
-    for job_id in jobs {
-        sqlx::query(ORPHAN)
-            .bind(job_id)
-            .execute(&mut *connection)
-            .await?;
-    }
-    Ok(gone.len() as u64)
+    Ok(count)
 }
 
 /// Removes the oldest bodies, about `over` bytes of them.
