@@ -9,9 +9,9 @@ pub const BOUNDS: [f64; 14] = [
 ];
 
 /// Upper bounds in seconds, inclusive, for work that takes minutes; the usual objectives are among them.
-const LONG_BOUNDS: [f64; 20] = [
+const LONG_BOUNDS: [f64; 23] = [
     1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 240.0, 300.0, 360.0, 450.0,
-    600.0, 900.0, 1200.0, 1800.0, 3600.0,
+    600.0, 900.0, 1200.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0,
 ];
 
 /// One a bound, and one for what is longer than all of them.
@@ -23,7 +23,7 @@ pub enum Scale {
     /// Of calls: milliseconds to 10 s.
     #[default]
     Calls,
-    /// Of jobs: 1 s to 1 h.
+    /// Of jobs: 1 s to a day.
     Jobs,
 }
 
@@ -147,13 +147,13 @@ mod tests {
     #[test]
     fn jobs_have_bounds_of_their_own() {
         let mut jobs = Histogram::new(Scale::Jobs);
-        for seconds in [1, 300, 301, 7200] {
+        for seconds in [1, 300, 301, 7200, 90_000] {
             jobs.record(Duration::from_secs(seconds));
         }
         let below = |bound: f64| jobs.cumulative().find(|(at, _)| *at >= bound).unwrap().1;
         assert_eq!(
             [below(1.0), below(300.0), below(3600.0), jobs.count()],
-            [1, 2, 3, 4]
+            [1, 2, 3, 5]
         );
     }
 }

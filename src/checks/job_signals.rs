@@ -20,7 +20,7 @@ reasons! {
     PROCESSING_LATENCY_OVER_SLO = "processing_latency_over_slo", Down,
         "jobs have taken longer than LATENCY_SLO for a whole SIGNAL_WINDOW",
         "look at the queue and the workers of the model's endpoint at RunPod (cold starts, throttling, a new build of the worker); raise LATENCY_SLO only if the time is what callers were promised";
-    /// The room does not judge, which says nothing of the jobs.
+    /// The room does not judge: the last verdict stands.
     JOB_SIGNALS_UNKNOWN = "job_signals_unknown", Warn,
         "the signals of the jobs have not been judged lately",
         "read the log for what the job store reports, and GET /signals for when they were last judged";
@@ -68,10 +68,11 @@ fn judge(board: &Board, now: OffsetDateTime) -> Outcome<Told> {
 }
 
 fn findings(board: &Board, now: OffsetDateTime) -> Vec<Finding> {
-    if !board.is_current(now) {
-        return vec![Finding::new(&JOB_SIGNALS_UNKNOWN).detail(age(board, now))];
-    }
     let mut findings = Vec::new();
+    if !board.is_current(now) {
+        // What was firing is not well because nobody looks any more.
+        findings.push(Finding::new(&JOB_SIGNALS_UNKNOWN).detail(age(board, now)));
+    }
     if board.failure_rate.state == State::Firing {
         let detail = told(&board.failure_rate, 1000.0, 10, " %");
         findings.push(Finding::new(&JOB_FAILURE_RATE_OVER_BUDGET).detail(detail));

@@ -47,6 +47,11 @@ impl ApiError {
         }
     }
 
+    /// Its machine word.
+    pub(super) fn code(&self) -> Code {
+        self.code
+    }
+
     /// 400.
     pub fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::InvalidRequest, message)

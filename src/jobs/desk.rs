@@ -2,27 +2,32 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
-use tokio::time::timeout;
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::{sleep, timeout};
 
-use super::door::{Receipt, Refusal};
+use super::door::{Memory, Receipt, Refusal};
 use super::evaluator::Evaluator;
 use super::event::Delivery;
-use super::journal;
 use super::keeper::Keeper;
 use super::store::{Store, StoreError, Stored};
 use super::writer::Queued;
 use crate::config::secret::Current;
 use crate::config::{Database, Jobs};
+use crate::panics;
 
 /// A sender waits no longer for its answer: many give up after 10 s.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Deliveries that wait for the store at most.
 const QUEUE: usize = 2048;
+/// After a panic of the keeper itself.
+const RESTART: Duration = Duration::from_secs(1);
 /// Questions that are put to the store at a time.
 const READERS: usize = 4;
 
@@ -66,17 +71,18 @@ impl Desk {
         };
         std::thread::Builder::new()
             .name("jobs".to_owned())
-            .spawn(move || runtime.block_on(keeper.run()))?;
+            .spawn(move || runtime.block_on(keep(keeper)))?;
         Ok(desk)
     }
 
-    /// Does `work` on the room's thread: a body's digest and its parsing are not felt by other requests. What a caller
-    /// does not wait for goes on.
+    /// Does `work` on the room's thread: a body's digest and its parsing are not felt by other requests. It ends when
+    /// nobody waits for it any more.
     pub(super) async fn within<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
     ) -> Result<T, Refusal> {
-        match timeout(PATIENCE, self.runtime.spawn(work)).await {
+        let task = AbortOnDrop(self.runtime.spawn(work));
+        match timeout(PATIENCE, task).await {
             Ok(Ok(done)) => done,
             // The panic has told its place.
             Ok(Err(_)) => Err(CLOSED),
@@ -85,8 +91,11 @@ impl Desk {
     }
 
     /// Puts a delivery into the queue, and returns once it is durable.
-    pub(super) async fn keep(&self, delivery: Delivery) -> Result<Receipt, Refusal> {
-        journal::failure(&delivery);
+    pub(super) async fn keep(
+        &self,
+        delivery: Delivery,
+        memory: Memory,
+    ) -> Result<Receipt, Refusal> {
         if self.store.borrow().is_none() {
             return Err(CLOSED);
         }
@@ -96,7 +105,11 @@ impl Desk {
             job_id: delivery.job_id.clone(),
         };
         let (answer, stored) = oneshot::channel();
-        let queued = Queued { delivery, answer };
+        let queued = Queued {
+            delivery,
+            answer,
+            memory,
+        };
         self.queue.try_send(queued).map_err(|_| CROWDED)?;
         // Dropped when the store goes, or with the task that writes.
         let stored = stored.await.map_err(|_| CLOSED)??;
@@ -127,5 +140,31 @@ impl Desk {
     pub(super) fn queued(&self) -> u64 {
         let queued = self.queue.max_capacity() - self.queue.capacity();
         u64::try_from(queued).unwrap_or(u64::MAX)
+    }
+}
+
+/// Until nobody can come to the door any more, whatever happens.
+async fn keep(mut keeper: Keeper) {
+    while let Err(place) = panics::catch_async(keeper.run()).await {
+        tracing::error!(place, "the job room's keeper panicked and begins anew");
+        keeper.counts.restarted();
+        sleep(RESTART).await;
+    }
+}
+
+/// A task that does not outlive who waits for it.
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Future for AbortOnDrop<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> task::Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

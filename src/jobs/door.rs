@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::store::{Kind, StoreError};
 
@@ -15,7 +16,12 @@ pub struct Incoming {
     pub body: Bytes,
     /// The id of the request, as in the log.
     pub request_id: String,
+    /// The memory that the body takes.
+    pub memory: Memory,
 }
+
+/// A share of what bodies may take, given back when it is dropped: once the delivery is durable, or refused.
+pub type Memory = Option<OwnedSemaphorePermit>;
 
 /// Without the headers, which hold the signature, and without the body.
 impl fmt::Debug for Incoming {

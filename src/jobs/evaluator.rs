@@ -28,8 +28,8 @@ pub(super) struct Evaluator {
 }
 
 impl Evaluator {
-    /// Judges until the store is lost.
-    pub(super) async fn run(self, store: Store) -> Result<(), StoreError> {
+    /// Judges for ever. Whether the store is lost is the writer's to say: deliveries are taken though signals are not judged.
+    pub(super) async fn run(self, store: Store) {
         let mut ticks = interval(Board::interval(self.settings.signals.window));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut trouble = Trouble::default();
@@ -49,9 +49,6 @@ impl Evaluator {
                     self.counts.store_error(error.kind);
                     trouble.failed("evaluate the signals", &error, Instant::now());
                     self.outdate();
-                    if error.kind.is_lasting() {
-                        return Err(error);
-                    }
                 }
             }
         }

@@ -8,7 +8,7 @@ families! {
     DELIVERIES = Counter "infra_health_job_deliveries_total" ["source", "result"],
         "Webhook deliveries by who sent them and what they were answered";
     FINISHED = Counter "infra_health_jobs_finished_total" ["outcome", "error_code", "model"],
-        "Jobs that ended by an event stored by this replica; the sum over replicas counts each once";
+        "Jobs that ended by an event stored by this replica, of those that the signals are judged from; over all replicas each counts once at most";
     PROCESSING = Histogram "infra_health_job_processing_seconds" ["model"],
         "Processing time of completed jobs: RunPod's executionTime, else from start to completion";
     SIGNAL_STATE = Gauge "infra_health_signal_state" ["signal", "state"],

@@ -1,16 +1,19 @@
-//! From a webhook's request to a delivery that may be stored, or to the reason why not. Pure but for the clock that
-//! it is given.
+//! From a webhook's request to a delivery that may be stored, or to the reason why not. Pure but for the log line of a
+//! failure.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-use super::body::{self, Said};
+use super::body::{self, Failure, Said};
 use super::door::{Incoming, Refusal};
 use super::event::{Delivery, Source};
+use super::journal::{self, Bringer};
 use super::{signature, text};
 use crate::config::JobWebhooks;
 
@@ -21,6 +24,9 @@ const EVENT: &str = "x-webhook-event";
 const DELIVERY_ID: &str = "x-webhook-delivery-id";
 const TIMESTAMP: &str = "x-webhook-timestamp";
 const SIGNATURE: &str = "x-webhook-signature";
+
+/// How the ids begin that are made for RunPod's deliveries.
+const RUNPOD: &str = "runpod:";
 
 /// A delivery of the API's own webhook: signed by one of the secrets, not from the future, and by its own timestamp
 /// not older than `max_age`.
@@ -35,40 +41,24 @@ pub(super) fn webhook(
         .map_err(Refusal::InvalidSignature)?;
     let given = one(headers, SIGNATURE, "X-Webhook-Signature is not there, once")
         .map_err(Refusal::InvalidSignature)?;
+    // Before the digest of a body, which costs more.
+    let sent_at = sent_at(timestamp, max_age, now).map_err(Refusal::InvalidSignature)?;
     let signature = signature::verify(&known.secrets, timestamp, &incoming.body, given)
         .map_err(Refusal::InvalidSignature)?;
-    let sent_at = signature::timestamp(timestamp).ok_or(Refusal::InvalidSignature(
-        "X-Webhook-Timestamp is not a time of ISO 8601, such as 2026-11-26T02:17:01.123Z",
-    ))?;
-    if sent_at > now + AHEAD {
-        return Err(Refusal::InvalidSignature(
-            "X-Webhook-Timestamp is more than 5 minutes ahead of this service's clock",
-        ));
-    }
-    if sent_at < now - max_age {
-        return Err(Refusal::InvalidSignature(
-            "X-Webhook-Timestamp is older than JOB_WEBHOOK_MAX_AGE",
-        ));
-    }
 
-    let id = one(headers, DELIVERY_ID, "X-Webhook-Delivery-Id is not there, once")
-        .and_then(|id| text::id(id).ok_or(
-            "X-Webhook-Delivery-Id is not 1 to 128 visible ASCII characters without / ? # % \" \\ and comma",
-        ))
-        .map_err(Refusal::Invalid)?;
+    let object = body::parse(&incoming.body).map_err(Refusal::Invalid)?;
+    tell_failure(Source::Webhook, incoming, &object);
+    let id = delivery_id(headers).map_err(Refusal::Invalid)?;
     let event = if headers.contains_key(EVENT) {
-        Some(
-            one(
-                headers,
-                EVENT,
-                "X-Webhook-Event is there more than once, or is no text",
-            )
-            .map_err(Refusal::Invalid)?,
-        )
+        let event = one(
+            headers,
+            EVENT,
+            "X-Webhook-Event is there more than once, or is no text",
+        );
+        Some(event.map_err(Refusal::Invalid)?)
     } else {
         None
     };
-    let object = body::parse(&incoming.body).map_err(Refusal::Invalid)?;
     let said = body::read(&object, event).map_err(Refusal::Invalid)?;
     let received_at = milliseconds(now);
     Ok(Delivery {
@@ -78,7 +68,7 @@ pub(super) fn webhook(
         received_at,
         at: milliseconds(sent_at).min(received_at),
         signature: Some(signature),
-        body: Bytes::from(text::json_without_queries(&incoming.body).into_owned()),
+        body: without_queries(&incoming.body),
         request_id: incoming.request_id.clone(),
         ..of(said)
     })
@@ -87,21 +77,76 @@ pub(super) fn webhook(
 /// A delivery of RunPod's webhook, whose token was right. It has neither an id nor a time of its own.
 pub(super) fn runpod(incoming: &Incoming, now: OffsetDateTime) -> Result<Delivery, Refusal> {
     let object = body::parse(&incoming.body).map_err(Refusal::Invalid)?;
+    tell_failure(Source::RunPod, incoming, &object);
     let (said, kept) = body::read_runpod(&object).map_err(Refusal::Invalid)?;
     let status = said.event.as_deref().unwrap_or_default();
-    let delivery_id = format!("runpod:{}:{status}", said.job_id);
+    let delivery_id = format!("{RUNPOD}{}:{status}", said.job_id);
     let received_at = milliseconds(now);
-    let kept = serde_json::Value::Object(kept).to_string();
+    let kept = Value::Object(kept).to_string();
     Ok(Delivery {
         source: Source::RunPod,
         digest: Sha256::digest(&delivery_id).into(),
         delivery_id,
         received_at,
         at: received_at,
-        body: Bytes::from(text::json_without_queries(kept.as_bytes()).into_owned()),
+        body: without_queries(&Bytes::from(kept)),
         request_id: incoming.request_id.clone(),
         ..of(said)
     })
+}
+
+/// When it was sent, if that can be believed.
+fn sent_at(
+    text: &str,
+    max_age: Duration,
+    now: OffsetDateTime,
+) -> Result<OffsetDateTime, &'static str> {
+    let at = signature::timestamp(text)
+        .ok_or("X-Webhook-Timestamp is not a time of ISO 8601, such as 2026-11-26T02:17:01.123Z")?;
+    if at > now + AHEAD {
+        return Err("X-Webhook-Timestamp is more than 5 minutes ahead of this service's clock");
+    }
+    if at < now - max_age {
+        return Err("X-Webhook-Timestamp is older than JOB_WEBHOOK_MAX_AGE");
+    }
+    Ok(at)
+}
+
+fn delivery_id(headers: &HeaderMap) -> Result<&str, &'static str> {
+    let id = one(
+        headers,
+        DELIVERY_ID,
+        "X-Webhook-Delivery-Id is not there, once",
+    )?;
+    let id = text::id(id).ok_or(
+        "X-Webhook-Delivery-Id is not 1 to 128 visible ASCII characters without / ? # % \" \\ and comma",
+    )?;
+    if id.starts_with(RUNPOD) {
+        return Err("X-Webhook-Delivery-Id begins with runpod:, as those of RunPod's webhook do");
+    }
+    Ok(id)
+}
+
+/// Before anything else is made of it: what is refused for its form has told of it all the same.
+fn tell_failure(source: Source, incoming: &Incoming, object: &Map<String, Value>) {
+    let text = |name| incoming.headers.get(name)?.to_str().ok();
+    let Some(failure) = Failure::told(object, text(EVENT)) else {
+        return;
+    };
+    let by = Bringer {
+        source,
+        delivery_id: text(DELIVERY_ID).and_then(text::id),
+        received_by: &incoming.request_id,
+    };
+    journal::failure(failure.job_id.as_deref(), &failure.facts, &by);
+}
+
+/// The same bytes, not copied, where there is no URL with a query string.
+fn without_queries(body: &Bytes) -> Bytes {
+    match text::json_without_queries(body) {
+        Cow::Borrowed(_) => body.clone(),
+        Cow::Owned(cut) => cut.into(),
+    }
 }
 
 /// What a body says, as a delivery of which nothing else is known yet.

@@ -1,25 +1,27 @@
 //! Log lines of jobs: one for each failure before anything else is done with it, one for each transition, one for
 //! each event that changes nothing. `received_by` is the id of this service's own request.
 
-use super::event::{Delivery, Status, Told};
+use super::event::{Delivery, Facts, Source};
 use super::lifecycle::Verdict;
 use super::store::Stored;
 
-/// A failure, told as soon as it is known who says so.
-pub(super) fn failure(delivery: &Delivery) {
-    if delivery.told != Told::Reached(Status::Failed) {
-        return;
-    }
-    let facts = &delivery.facts;
+/// Who brought a failure.
+pub(super) struct Bringer<'a> {
+    pub(super) source: Source,
+    pub(super) delivery_id: Option<&'a str>,
+    pub(super) received_by: &'a str,
+}
+
+/// A failure, told as soon as it is known who says so, whatever becomes of the delivery.
+pub(super) fn failure(job_id: Option<&str>, facts: &Facts, by: &Bringer<'_>) {
     tracing::warn!(
-        job_id = delivery.job_id,
+        job_id,
         request_id = facts.request_id,
-        delivery_id = delivery.delivery_id,
-        received_by = delivery.request_id,
-        source = delivery.source.as_str(),
+        delivery_id = by.delivery_id,
+        received_by = by.received_by,
+        source = by.source.as_str(),
         model = facts.model,
         output_format = facts.output_format,
-        user_id = facts.user_id,
         error_code = facts.error_code,
         error_message = facts.error_message,
         "job failed"

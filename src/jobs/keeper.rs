@@ -19,7 +19,7 @@ use crate::config::secret::Current;
 use crate::config::{Database, Jobs};
 
 /// For connecting and migrating.
-const OPEN: Duration = Duration::from_mins(1);
+const OPEN: Duration = Duration::from_mins(5);
 /// For closing.
 const CLOSE: Duration = Duration::from_secs(5);
 /// Between two tries, doubled up to the longest.
@@ -52,7 +52,7 @@ enum End {
 
 impl Keeper {
     /// Ends once nobody can come to the door any more.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(&mut self) {
         let mut trouble = Trouble::default();
         let mut pause = SHORTEST;
         loop {
@@ -104,13 +104,15 @@ impl Keeper {
             Arc::clone(&self.queue),
             Arc::clone(&self.counts),
         ));
-        tasks.spawn(self.evaluator.clone().run(store.clone()));
-        tasks.spawn(prune(
+        let judging = self.evaluator.clone().run(store.clone());
+        tasks.spawn(async { Ok(judging.await) });
+        let pruning = prune(
             store.clone(),
             self.settings.clone(),
             self.clock,
             Arc::clone(&self.counts),
-        ));
+        );
+        tasks.spawn(async { Ok(pruning.await) });
         self.store.send_replace(Some(store.clone()));
         self.counts.store_up(true);
         tracing::info!("job store is open");

@@ -109,10 +109,11 @@ impl Job {
             (now, then) if then < now => Verdict::Late,
             _ => Verdict::Moved,
         };
+        // Who has told of it counts in any case: it decides whether the signals see the job.
+        job.sources |= delivery.source.bit();
         if verdict == Verdict::Contradiction {
             return (Some(job), verdict);
         }
-        job.sources |= delivery.source.bit();
         job.facts.take(&delivery.facts, verdict == Verdict::Moved);
         job.note(reached, delivery.at);
         if verdict == Verdict::Moved {

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! It lives on a thread of its own with a runtime of its own, so that neither a slow disk nor a large body is
-//! felt by `/health`; it restarts its own tasks and never ends the process. Without a webhook's secret nothing
-//! of it is started.
+//! felt by `/health`; it restarts its own tasks and never ends the process. Without a webhook's secret there is
+//! no thread and no store: signals then come from RunPod's counters ([`Feed`]).
 
 mod body;
 mod counts;
@@ -34,6 +34,6 @@ mod text;
 mod trouble;
 mod writer;
 
-pub use door::{Incoming, Receipt, Refusal};
+pub use door::{Incoming, Memory, Receipt, Refusal};
 pub use feed::Feed;
 pub use room::{Room, Setup};

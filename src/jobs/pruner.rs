@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::counts::Counts;
 use super::intake::{AHEAD, milliseconds};
-use super::store::{Limits, Store, StoreError};
+use super::store::{Limits, Store};
 use super::trouble::Trouble;
 use crate::clock::Clock;
 use crate::config::Jobs;
@@ -17,13 +17,8 @@ const EVERY: Duration = Duration::from_mins(1);
 /// Between two steps: the writer's turn.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Prunes until the store is lost.
-pub(super) async fn prune(
-    store: Store,
-    settings: Jobs,
-    clock: Clock,
-    counts: Arc<Counts>,
-) -> Result<(), StoreError> {
+/// Prunes for ever.
+pub(super) async fn prune(store: Store, settings: Jobs, clock: Clock, counts: Arc<Counts>) {
     let limits = Limits {
         retention: settings.retention,
         max_bytes: settings.max_bytes,
@@ -49,9 +44,6 @@ pub(super) async fn prune(
             Err(error) => {
                 counts.store_error(error.kind);
                 trouble.failed("prune", &error, Instant::now());
-                if error.kind.is_lasting() {
-                    return Err(error);
-                }
             }
         }
         sleep(EVERY).await;

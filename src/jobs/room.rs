@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use super::counts::{Counts, of_board};
@@ -105,7 +106,7 @@ impl Room {
                     let known = inner.webhooks.get();
                     let now = inner.clock.now().wall;
                     let delivery = intake::webhook(&incoming, &known, inner.settings.max_age, now)?;
-                    inner.desk()?.keep(delivery).await
+                    inner.desk()?.keep(delivery, incoming.memory).await
                 })
                 .await
             }
@@ -132,13 +133,28 @@ impl Room {
                 let inner = Arc::clone(&self.0);
                 desk.within(async move {
                     let delivery = intake::runpod(&incoming, inner.clock.now().wall)?;
-                    inner.desk()?.keep(delivery).await
+                    inner.desk()?.keep(delivery, incoming.memory).await
                 })
                 .await
             }
             Err(refusal) => Err(refusal),
         };
         self.count(Source::RunPod, taken)
+    }
+
+    /// Counts a delivery that was refused before its body was whole.
+    pub fn turned_away(&self, source: Source, for_want_of_room: bool) {
+        let refusal = if for_want_of_room {
+            Refusal::unavailable("", 1)
+        } else {
+            Refusal::Invalid("")
+        };
+        self.0.counts.answered(source, Err(refusal));
+    }
+
+    /// By the room's clock.
+    pub fn now(&self) -> OffsetDateTime {
+        self.0.clock.now().wall
     }
 
     /// A job and its events; `None` if nothing is known under that id.

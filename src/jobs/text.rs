@@ -7,11 +7,17 @@ use std::borrow::Cow;
 pub(super) fn clean(text: &str, most: usize) -> Option<String> {
     let line: String = text
         .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if breaks_line(c) { ' ' } else { c })
         .collect();
     let cut: String = without_queries(line.trim()).chars().take(most).collect();
     let cut = cut.trim_end();
     (!cut.is_empty()).then(|| cut.to_owned())
+}
+
+/// Controls, line separators, and what turns the direction of a line.
+fn breaks_line(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// A machine word: what is not of `[A-Za-z0-9._:-]` becomes `_`; 64 characters at most.
@@ -158,6 +164,7 @@ mod tests {
             clean("get https://h/p?sig=S", 99).as_deref(),
             Some("get https://h/p")
         );
+        assert_eq!(clean("a\u{2028}b\u{202e}c", 9).as_deref(), Some("a b c"));
         assert_eq!(clean("\n\t", 9), None);
         assert_eq!(
             word("GPU out of memory!").as_deref(),

@@ -8,6 +8,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use super::counts::Counts;
+use super::door::Memory;
 use super::event::Delivery;
 use super::journal;
 use super::store::{Kind, Store, StoreError, Stored};
@@ -19,13 +20,15 @@ const BATCH: usize = 512;
 /// For one transaction. Below the time that a sender waits for its answer.
 const LIMIT: Duration = Duration::from_secs(4);
 
-/// Transactions in a row without an answer: the connection is no connection any more.
-const SILENT: u32 = 3;
+/// Transactions in a row that failed, of which none is known to be the connection's fault: then it may be.
+const MANY: u32 = 3;
 
 /// A delivery that waits for its place in the store.
 pub(super) struct Queued {
     pub(super) delivery: Delivery,
     pub(super) answer: oneshot::Sender<Result<Stored, StoreError>>,
+    /// Given back once it is durable.
+    pub(super) memory: Memory,
 }
 
 /// The queue's end, which outlives the task that reads it.
@@ -39,7 +42,7 @@ pub(super) async fn write(
 ) -> Result<(), StoreError> {
     let mut queue = queue.lock().await;
     let mut trouble = Trouble::default();
-    let mut silent = 0;
+    let mut failed = 0;
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         // Nobody waits for these any more; their senders have been told to come again.
@@ -49,16 +52,12 @@ pub(super) async fn write(
         }
         let Err(error) = commit(&store, &mut batch, &counts).await else {
             trouble.worked();
-            silent = 0;
+            failed = 0;
             continue;
         };
         trouble.failed("write", &error, Instant::now());
-        silent = if error.kind == Kind::Timeout {
-            silent + 1
-        } else {
-            0
-        };
-        if error.kind.is_lasting() || silent == SILENT {
+        failed += 1;
+        if error.kind.is_lasting() || (failed >= MANY && error.kind.may_last()) {
             return Err(error);
         }
     }
@@ -69,14 +68,14 @@ pub(super) async fn write(
 async fn commit(store: &Store, batch: &mut Vec<Queued>, counts: &Counts) -> Result<(), StoreError> {
     let (deliveries, waiting): (Vec<_>, Vec<_>) = batch
         .drain(..)
-        .map(|queued| (queued.delivery, queued.answer))
+        .map(|queued| (queued.delivery, (queued.answer, queued.memory)))
         .unzip();
     let outcomes = outcomes(store, &deliveries, counts).await;
     let error = outcomes
         .iter()
         .find_map(|outcome| outcome.as_ref().err().cloned());
     let is_lost = outcomes.iter().all(Result::is_err);
-    for ((delivery, answer), outcome) in deliveries.iter().zip(waiting).zip(outcomes) {
+    for ((delivery, (answer, _memory)), outcome) in deliveries.iter().zip(waiting).zip(outcomes) {
         if let Ok(stored) = &outcome {
             counts.stored(delivery, stored);
             journal::stored(delivery, stored);

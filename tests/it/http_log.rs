@@ -182,8 +182,9 @@ async fn a_token_in_a_path_is_in_no_line_and_the_cause_of_a_503_is_in_one() {
     let (log, _guard) = Log::start();
     let path = "/webhooks/runpod/a-token-that-nobody-may-ever-see-0001";
     let json = [("content-type", "application/json")];
+    let job = r#"{"id":"r-1","status":"COMPLETED"}"#;
     for (method, body, level, code) in [
-        ("POST", "{}", "ERROR", "unavailable"),
+        ("POST", job, "ERROR", "unavailable"),
         ("GET", "", "INFO", "method_not_allowed"),
     ] {
         service.send(method, path, &json, body).await;
@@ -192,7 +193,7 @@ async fn a_token_in_a_path_is_in_no_line_and_the_cause_of_a_503_is_in_one() {
         assert_eq!(lines[0]["level"], level);
         assert_eq!(lines[0]["code"], code);
         assert_eq!(lines[0]["route"], "/webhooks/runpod/{token}");
-        let has_cause = lines[0]["cause"] == "there is no job room";
+        let has_cause = lines[0]["cause"] == "the job store is not open";
         assert_eq!(has_cause, code == "unavailable");
         assert!(!lines[0].to_string().contains("nobody"), "{}", lines[0]);
     }

@@ -167,6 +167,7 @@ fn signed(secret: &str, id: &str, at: &str, body: &Json) -> Incoming {
         headers: headers.into_iter().map(header).collect(),
         body: Bytes::from(body),
         request_id: "req_test".to_owned(),
+        memory: None,
     }
 }
 
@@ -182,6 +183,7 @@ fn of_runpod(body: &Json) -> Incoming {
         headers: HeaderMap::new(),
         body: Bytes::from(body.to_string()),
         request_id: "req_test".to_owned(),
+        memory: None,
     }
 }
 

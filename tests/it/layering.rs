@@ -94,7 +94,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // A room of its own: what the service asks of its upstreams is none of its business, nor how it answers.
     (
         "jobs",
-        &["clock", "detail", "reason", "histogram", "sample", "config"],
+        &[
+            "clock",
+            "detail",
+            "reason",
+            "histogram",
+            "sample",
+            "panics",
+            "config",
+        ],
     ),
     // Answering. Never `checks`: no request can reach an upstream.
     (

@@ -77,8 +77,8 @@ fn each_signal_that_fires_is_told_with_its_numbers() {
 }
 
 #[test]
-fn what_was_not_judged_lately_is_a_warning_whatever_it_was() {
-    let mut old = board(State::Firing, State::Firing);
+fn what_was_not_judged_lately_is_a_warning_and_the_last_verdict_stands() {
+    let mut old = board(State::Ok, State::Pending);
     let unknown = "the signals of the jobs have not been judged lately: ";
     let later = AT + Duration::from_mins(2);
     let expected = |detail: &str| vec![("job_signals_unknown", format!("{unknown}{detail}"))];
@@ -88,6 +88,11 @@ fn what_was_not_judged_lately_is_a_warning_whatever_it_was() {
     assert_eq!(messages(&old, AT), expected("the last time 0 s ago"));
     old.evaluated_at = None;
     assert_eq!(messages(&old, AT), expected("not once since the start"));
+
+    let fired = judge(&board(State::Firing, State::Ok), later);
+    let worst = fired.worst().unwrap();
+    assert_eq!(worst.reason, &JOB_FAILURE_RATE_OVER_BUDGET);
+    assert_eq!(fired.findings.len(), 2);
 }
 
 #[tokio::test]

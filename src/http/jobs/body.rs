@@ -1,67 +1,74 @@
 //! The body of a webhook: JSON as it is, of 1 MiB at most, soon, and not too many at a time.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt, Limited};
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::Door;
 use crate::http::error::ApiError;
 use crate::http::router::{BODY_TIMEOUT, cut};
-use crate::jobs::Refusal;
+use crate::jobs::Memory;
 
 /// The largest body.
 pub(super) const MOST: usize = 1 << 20;
 
-/// Room for 32 bodies of the largest size, in KiB: what is being read and what the job room has not yet written.
-/// Each takes what it says of itself, so that slow senders of small ones do not keep out the others.
-pub(super) const ROOM_KIB: usize = 32 * (MOST >> 10);
+/// For the bodies of one kind of webhook, in KiB: those that are being read and those that are not durable yet. A body
+/// takes of it as it comes, so that connections that send nothing keep nobody out.
+pub(super) const ROOM_KIB: usize = 16 << 10;
 
-/// A body, and the room that it takes until it is durable.
-pub(super) struct Taken<'a> {
-    pub(super) body: Bytes,
-    pub(super) _space: SemaphorePermit<'a>,
+/// Reads a body to its end.
+///
+/// # Errors
+/// 415, 413, 408; 503 where there is no room for it.
+pub(super) async fn take(
+    space: &Arc<Semaphore>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Bytes, Memory), ApiError> {
+    if !is_json(headers) {
+        return Err(ApiError::not_json());
+    }
+    if is_encoded(headers) {
+        return Err(ApiError::encoded());
+    }
+    if length(headers).is_some_and(|length| length > MOST) {
+        return Err(ApiError::of_status(http::StatusCode::PAYLOAD_TOO_LARGE));
+    }
+    let read = read(space, Limited::new(body, MOST));
+    timeout(BODY_TIMEOUT, read)
+        .await
+        .unwrap_or_else(|_| Err(ApiError::body_timeout()))
 }
 
-impl Door {
-    /// Reads a body to its end.
-    ///
-    /// # Errors
-    /// 415, 413, 408; 503 where there is no room for it.
-    pub(super) async fn take(
-        &self,
-        headers: &HeaderMap,
-        body: Body,
-    ) -> Result<Taken<'_>, ApiError> {
-        if !is_json(headers) {
-            return Err(ApiError::not_json());
+async fn read(
+    space: &Arc<Semaphore>,
+    mut body: Limited<Body>,
+) -> Result<(Bytes, Memory), ApiError> {
+    let mut whole = Vec::new();
+    let mut memory: Memory = None;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| cut(&*error))?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        whole.extend_from_slice(&data);
+        let taken = memory.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let more = whole.len().div_ceil(1 << 10).saturating_sub(taken);
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        let more = Arc::clone(space)
+            .try_acquire_many_owned(more)
+            .map_err(|_| ApiError::unavailable("too many webhooks at a time", 1))?;
+        match &mut memory {
+            None => memory = Some(more),
+            Some(memory) => memory.merge(more),
         }
-        if is_encoded(headers) {
-            return Err(ApiError::encoded());
-        }
-        let told = length(headers);
-        if told.is_some_and(|length| length > MOST) {
-            return Err(ApiError::of_status(http::StatusCode::PAYLOAD_TOO_LARGE));
-        }
-        let kib = told.unwrap_or(MOST).div_ceil(1 << 10).max(1);
-        let kib = u32::try_from(kib).unwrap_or(u32::MAX);
-        let space = self.space.try_acquire_many(kib).map_err(|_| {
-            self.refused(Refusal::Unavailable {
-                cause: "too many webhooks at a time",
-                retry_after: 1,
-            })
-        })?;
-        let read = timeout(BODY_TIMEOUT, Limited::new(body, MOST).collect()).await;
-        let whole = read.map_err(|_| ApiError::body_timeout())?;
-        let whole = whole.map_err(|error| cut(&*error))?;
-        Ok(Taken {
-            body: whole.to_bytes(),
-            _space: space,
-        })
     }
+    Ok((whole.into(), memory))
 }
 
 /// `application/json` or `…/…+json`, once, whatever its parameters.
@@ -99,7 +106,6 @@ fn only<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a Heade
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::endpoints::Webhooks;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let pairs = pairs.iter();
@@ -155,26 +161,47 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn there_is_room_for_32_of_the_largest_and_for_more_of_the_small() {
-        let door = Door::new(crate::http::jobs::tests::room(), Webhooks::ALL);
-        let unknown = headers(&[("content-type", "application/json")]);
-        let mut small = unknown.clone();
-        small.insert(CONTENT_LENGTH, HeaderValue::from_static("2"));
+    async fn bodies_take_room_as_they_come_until_they_are_let_go() {
+        let space = Arc::new(Semaphore::new(ROOM_KIB));
+        let json = headers(&[("content-type", "application/json")]);
+        let largest = || Body::from("x".repeat(MOST));
         let mut taken = Vec::new();
-        for _ in 0..31 {
-            taken.push(door.take(&unknown, Body::from("{}")).await.unwrap());
+        for _ in 0..15 {
+            taken.push(take(&space, &json, largest()).await.unwrap());
         }
         for _ in 0..1024 {
-            taken.push(door.take(&small, Body::from("{}")).await.unwrap());
+            taken.push(take(&space, &json, Body::from("{}")).await.unwrap());
         }
-        for headers in [&unknown, &small] {
-            let refused = door.take(headers, Body::from("{}")).await;
+        for body in [largest(), Body::from("{}")] {
+            let refused = take(&space, &json, body).await;
             let reply = crate::http::error::Reply::from(refused.err().unwrap());
             assert_eq!(reply.answer.status, 503);
-            assert_eq!(reply.headers.len(), 1);
-            assert_eq!(reply.headers[0], (http::header::RETRY_AFTER, 1.into()));
+            assert_eq!(reply.headers, [(http::header::RETRY_AFTER, 1.into())]);
         }
         taken.pop();
-        assert!(door.take(&small, Body::from("{}")).await.is_ok());
+        let (body, memory) = take(&space, &json, Body::from("{}")).await.unwrap();
+        assert_eq!(body, "{}");
+        assert_eq!(
+            memory.as_ref().map(OwnedSemaphorePermit::num_permits),
+            Some(1)
+        );
+        drop((taken, memory));
+        assert_eq!(space.available_permits(), ROOM_KIB);
+    }
+
+    /// Who promises a large body and sends nothing keeps nobody out.
+    #[tokio::test(start_paused = true)]
+    async fn what_has_not_come_takes_no_room() {
+        let space = Arc::new(Semaphore::new(1));
+        let mut promised = headers(&[("content-type", "application/json")]);
+        promised.insert(CONTENT_LENGTH, HeaderValue::from(MOST));
+        let never =
+            Body::from_stream(futures_util::stream::pending::<Result<Bytes, axum::Error>>());
+        let slow = take(&space, &promised, never);
+        let quick = take(&space, &promised, Body::from("{}"));
+        let (slow, quick) = futures_util::future::join(slow, quick).await;
+        assert!(quick.is_ok());
+        let slow = crate::http::error::Reply::from(slow.err().unwrap());
+        assert_eq!(slow.answer.status, 408);
     }
 }

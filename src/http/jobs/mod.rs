@@ -14,7 +14,7 @@ use http::{HeaderMap, StatusCode, Uri};
 use maud::Markup;
 use tokio::sync::Semaphore;
 
-use self::body::{ROOM_KIB, Taken};
+use self::body::{ROOM_KIB, take};
 use self::query::JobsQuery;
 use super::code::Code;
 use super::endpoints::{Route, Scope, Webhooks};
@@ -22,7 +22,7 @@ use super::error::{ApiError, Reply};
 use super::request_id::RequestId;
 use super::shared::{Caller, Shared};
 use crate::answers::{jobs as shown, page, signals};
-use crate::clock::Clock;
+use crate::jobs::event::Source;
 use crate::jobs::{Incoming, Receipt, Refusal, Room};
 
 /// The way to the room.
@@ -30,8 +30,10 @@ use crate::jobs::{Incoming, Receipt, Refusal, Room};
 pub(super) struct Door {
     room: Room,
     webhooks: Webhooks,
-    /// KiB of bodies that may be in memory at a time.
-    space: Semaphore,
+    /// KiB of bodies that may be in memory at a time: of the API, whose senders are known by their bodies alone, and
+    /// of RunPod, so that a flood of the one does not keep out the other.
+    space: Arc<Semaphore>,
+    runpods_space: Arc<Semaphore>,
 }
 
 impl Door {
@@ -39,14 +41,39 @@ impl Door {
         Door {
             room,
             webhooks,
-            space: Semaphore::new(ROOM_KIB),
+            space: Arc::new(Semaphore::new(ROOM_KIB)),
+            runpods_space: Arc::new(Semaphore::new(ROOM_KIB)),
         }
     }
 
     /// The section of the status page.
     pub(super) fn section(&self) -> Markup {
         let board = self.room.board();
-        page::jobs::markup(&board, Clock::default().now().wall)
+        page::jobs::markup(&board, self.room.now())
+    }
+
+    /// Reads the body of a delivery; what is wrong with it is counted as an answer of the room.
+    async fn take(
+        &self,
+        source: Source,
+        headers: HeaderMap,
+        body: Body,
+        id: &RequestId,
+    ) -> Result<Incoming, ApiError> {
+        let space = match source {
+            Source::Webhook => &self.space,
+            Source::RunPod => &self.runpods_space,
+        };
+        let taken = take(space, &headers, body).await;
+        let (body, memory) = taken.inspect_err(|error| {
+            self.room.turned_away(source, error.is_fault());
+        })?;
+        Ok(Incoming {
+            headers,
+            body,
+            request_id: id.as_str().to_owned(),
+            memory,
+        })
     }
 
     fn refused(&self, refusal: Refusal) -> ApiError {
@@ -93,8 +120,8 @@ async fn job_webhook(
     body: Body,
 ) -> Result<Reply, ApiError> {
     let door = &shared.jobs;
-    let Taken { body, _space } = door.take(&headers, body).await?;
-    let outcome = door.room.webhook(incoming(headers, body, &id)).await;
+    let incoming = door.take(Source::Webhook, headers, body, &id).await?;
+    let outcome = door.room.webhook(incoming).await;
     Ok(door.received(outcome, StatusCode::ACCEPTED))
 }
 
@@ -112,17 +139,9 @@ async fn runpod_webhook(
         // As an unknown path is answered, to the last header, whatever else was sent.
         return Err(door.refused(Refusal::WrongToken));
     }
-    let Taken { body, _space } = door.take(&headers, body).await?;
-    let outcome = door.room.runpod(incoming(headers, body, &id)).await;
+    let incoming = door.take(Source::RunPod, headers, body, &id).await?;
+    let outcome = door.room.runpod(incoming).await;
     Ok(door.received(outcome, StatusCode::OK))
-}
-
-fn incoming(headers: HeaderMap, body: bytes::Bytes, id: &RequestId) -> Incoming {
-    Incoming {
-        headers,
-        body,
-        request_id: id.as_str().to_owned(),
-    }
 }
 
 async fn job(
@@ -145,8 +164,8 @@ async fn job(
 
 async fn jobs(State(shared): App, caller: Caller, uri: Uri) -> Result<Reply, ApiError> {
     Shared::authorize(caller)?;
-    let query = JobsQuery::parse(uri.query(), Clock::default().now().wall)?;
     let door = &shared.jobs;
+    let query = JobsQuery::parse(uri.query(), door.room.now())?;
     let found = door.room.list(query.wanted()).await;
     let found = found.map_err(|refusal| door.refused(refusal))?;
     let (page, next) = query.page(found);
@@ -156,8 +175,8 @@ async fn jobs(State(shared): App, caller: Caller, uri: Uri) -> Result<Reply, Api
 
 async fn signals_now(State(shared): App, caller: Caller) -> Result<Reply, ApiError> {
     Shared::authorize(caller)?;
-    let board = shared.jobs.room.board();
-    let answer = signals::signals(&board, Clock::default().now().wall);
+    let room = &shared.jobs.room;
+    let answer = signals::signals(&room.board(), room.now());
     Ok(Reply::new(answer, Code::InternalError))
 }
 

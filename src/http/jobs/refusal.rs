@@ -18,15 +18,22 @@ impl ApiError {
             ),
             Refusal::WrongToken => Self::not_found(scope),
             Refusal::Invalid(why) => Self::invalid(why),
-            Refusal::Unavailable { cause, retry_after } => {
-                let retry_after = retry_after.max(1);
-                let message =
-                    format!("jobs cannot be taken or shown now; retry in {retry_after} s");
-                Self::new(Code::Unavailable, message)
-                    .with(RETRY_AFTER, HeaderValue::from(retry_after))
-                    .because(cause)
-            }
+            Refusal::Unavailable { cause, retry_after } => Self::unavailable(cause, retry_after),
         }
+    }
+
+    /// 503: `cause` goes to the log only.
+    pub(in crate::http) fn unavailable(cause: &'static str, retry_after: u64) -> Self {
+        let retry_after = retry_after.max(1);
+        let message = format!("jobs cannot be taken or shown now; retry in {retry_after} s");
+        Self::new(Code::Unavailable, message)
+            .with(RETRY_AFTER, HeaderValue::from(retry_after))
+            .because(cause)
+    }
+
+    /// Whether it is this service's fault.
+    pub(in crate::http) fn is_fault(&self) -> bool {
+        self.code().is_fault()
     }
 
     /// 404 for a job: it says nothing of the id, which may be anything.

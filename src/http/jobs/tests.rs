@@ -4,6 +4,7 @@ use http::StatusCode;
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 
 use super::*;
+use crate::clock::Clock;
 use crate::config::job_types as jobs;
 use crate::config::secret::Current;
 

@@ -42,7 +42,7 @@ pub(super) fn parse(raw: &[u8]) -> Result<Map<String, Value>, &'static str> {
 pub(super) fn read(body: &Map<String, Value>, header: Option<&str>) -> Result<Said, &'static str> {
     let places = Places::of(body);
     let job_id = places.job_id()?;
-    let named = Named::by(&places);
+    let named = Named::by(&places, header);
     let (told, meaning) = named.judge(header)?;
     let event = named.spelled.first().copied().or(header);
     Ok(Said {
@@ -51,6 +51,24 @@ pub(super) fn read(body: &Map<String, Value>, header: Option<&str>) -> Result<Sa
         event: event.and_then(|event| text::clean(event, 64)),
         facts: places.facts(meaning),
     })
+}
+
+/// A failure that a body tells of, whatever else is wrong with it.
+pub(super) struct Failure {
+    pub(super) job_id: Option<String>,
+    pub(super) facts: Facts,
+}
+
+impl Failure {
+    /// `None` if neither the body nor its header has a word for one.
+    pub(super) fn told(body: &Map<String, Value>, header: Option<&str>) -> Option<Self> {
+        let places = Places::of(body);
+        let meaning = Named::by(&places, header).failure(header)?;
+        Some(Failure {
+            job_id: places.job_id().ok(),
+            facts: places.facts(Some(meaning)),
+        })
+    }
 }
 
 /// RunPod's own body: its words are the same, its members are five.

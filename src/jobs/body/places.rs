@@ -11,46 +11,49 @@ use crate::jobs::text;
 pub(super) const NO_JOB: &str =
     "the body names no job; accepted: job_id or id, at the top or under data, job or metadata";
 
-/// The objects of a body in which members are looked for, in order.
-pub(super) struct Places<'a>(pub(super) Vec<&'a Map<String, Value>>);
+/// The objects of a body in which members are looked for.
+pub(super) struct Places<'a> {
+    /// The body itself and what it wraps the job in, from the outside in.
+    pub(super) own: Vec<&'a Map<String, Value>>,
+    /// What the API's customer may have written: it counts only where nothing else does.
+    pub(super) metadata: Vec<&'a Map<String, Value>>,
+}
 
 impl<'a> Places<'a> {
     pub(super) fn of(body: &'a Map<String, Value>) -> Self {
         let inner =
             |object: &'a Map<String, Value>, name| object.get(name).and_then(Value::as_object);
         let data = inner(body, "data");
-        let within = |name| [inner(body, name), data.and_then(|data| inner(data, name))];
-        let [job, data_job] = within("job");
-        let [metadata, data_metadata] = within("metadata");
-        let job_metadata = job.and_then(|job| inner(job, "metadata"));
-        let all = [
-            Some(body),
-            data,
-            job,
-            data_job,
-            metadata,
-            data_metadata,
-            job_metadata,
-        ];
-        Places(all.into_iter().flatten().collect())
+        let job = inner(body, "job");
+        let data_job = data.and_then(|data| inner(data, "job"));
+        let own: Vec<_> = [Some(body), data, job, data_job]
+            .into_iter()
+            .flatten()
+            .collect();
+        let metadata = own
+            .iter()
+            .filter_map(|place| inner(place, "metadata"))
+            .collect();
+        Places { own, metadata }
     }
 
     /// The first of that name that is a text or a number.
     fn get(&self, name: &str) -> Option<String> {
-        self.0
-            .iter()
-            .find_map(|place| place.get(name).and_then(scalar))
+        let mut places = self.own.iter().chain(&self.metadata);
+        places.find_map(|place| place.get(name).and_then(scalar))
     }
 
-    /// `job_id` anywhere, else `id`, from the inside out: at the top it may be the event's own.
+    /// `job_id`, else `id`, from the inside out: at the top it may be the event's own.
     pub(super) fn job_id(&self) -> Result<String, &'static str> {
-        let inner_id = || {
-            self.0
-                .iter()
-                .rev()
-                .find_map(|place| place.get("id").and_then(scalar))
+        let within = |places: &[&Map<String, Value>], name| {
+            let mut places = places.iter().rev();
+            places.find_map(|place| place.get(name).and_then(scalar))
         };
-        let job_id = self.get("job_id").or_else(inner_id).ok_or(NO_JOB)?;
+        let job_id = [&self.own, &self.metadata]
+            .into_iter()
+            .flat_map(|places| [(places, "job_id"), (places, "id")])
+            .find_map(|(places, name)| within(places, name))
+            .ok_or(NO_JOB)?;
         text::id(&job_id).map(str::to_owned).ok_or(BAD_JOB)
     }
 
@@ -74,10 +77,8 @@ impl<'a> Places<'a> {
 
     /// `error` as an object or a sentence, or its two members side by side.
     fn error(&self) -> (Option<String>, Option<String>) {
-        let error = self
-            .0
-            .iter()
-            .find_map(|place| place.get("error").filter(|error| !error.is_null()));
+        let mut places = self.own.iter().chain(&self.metadata);
+        let error = places.find_map(|place| place.get("error").filter(|error| !error.is_null()));
         let (mut code, mut message) = (self.get("error_code"), self.get("error_message"));
         match error {
             Some(Value::Object(error)) => {

@@ -19,7 +19,10 @@ fn the_job_is_named_in_many_places() {
         r#"{"id":"evt_1","data":{"id":"j1"}}"#,
         r#"{"id":"evt_1","data":{"id":"x","job":{"id":"j1"}}}"#,
         r#"{"id":"evt_1","job":{"job_id":"j1"}}"#,
-        r#"{"id":"evt_1","metadata":{"job_id":"j1"}}"#,
+        r#"{"metadata":{"job_id":"j1"}}"#,
+        // What a customer wrote is no name where there is another.
+        r#"{"id":"j1","metadata":{"id":"x","job_id":"y"}}"#,
+        r#"{"id":"evt_1","data":{"id":"j1","metadata":{"job_id":"x"}}}"#,
     ] {
         assert_eq!(
             said(body, Some("job.started")).unwrap().job_id,
@@ -202,4 +205,25 @@ fn of_runpods_body_five_members_are_kept() {
         Told::Unknown
     );
     assert!(of(r#"{"status":"FAILED"}"#).is_err() && of(r#"{"id":"r"}"#).is_err());
+}
+
+#[test]
+fn a_failure_is_seen_whatever_else_is_wrong() {
+    let failure = |body: &str, header| {
+        let body = parse(body.as_bytes()).unwrap();
+        Failure::told(&body, header).map(|failure| (failure.job_id, failure.facts.error_code))
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let no_id = r#"{"event":"job.failed","error":{"code":"E1"}}"#;
+    assert_eq!(failure(no_id, None), Some((None, some("E1"))));
+    let at_odds = r#"{"job_id":"j","status":"failed","event":"job.completed","error_code":"E2"}"#;
+    assert_eq!(failure(at_odds, None), Some((some("j"), some("E2"))));
+    assert_eq!(
+        failure(r#"{"job_id":"j"}"#, Some("job.failed")),
+        Some((some("j"), None))
+    );
+    assert_eq!(
+        failure(r#"{"job_id":"j","status":"done"}"#, Some("job.done")),
+        None
+    );
 }

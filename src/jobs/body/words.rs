@@ -1,6 +1,6 @@
 //! The words that senders have for events, and what a body and its header say with them together.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::places::Places;
 use crate::jobs::event::{Facts, Status, Told};
@@ -57,12 +57,21 @@ pub(super) struct Named<'a> {
 }
 
 impl<'a> Named<'a> {
-    pub(super) fn by(places: &Places<'a>) -> Self {
+    /// Metadata is asked last of all: what a customer calls `status` there is no event of ours.
+    pub(super) fn by(places: &Places<'a>, header: Option<&str>) -> Self {
+        let named = Self::within(&places.own);
+        if named.spelled.is_empty() && header.is_none() {
+            return Self::within(&places.metadata);
+        }
+        named
+    }
+
+    fn within(places: &[&'a Map<String, Value>]) -> Self {
         let mut named = Named {
             spelled: Vec::new(),
             meanings: Vec::new(),
         };
-        for object in &places.0 {
+        for object in places {
             for member in ["event", "type", "status"] {
                 let Some(spelled) = object.get(member).and_then(Value::as_str) else {
                     continue;
@@ -76,6 +85,13 @@ impl<'a> Named<'a> {
             }
         }
         named
+    }
+
+    /// The first word for a failure, be it at odds with others.
+    pub(super) fn failure(&self, header: Option<&str>) -> Option<Meaning> {
+        let header = header.and_then(meaning);
+        let mut all = self.meanings.iter().copied().chain(header);
+        all.find(|meaning| meaning.status() == Status::Failed)
     }
 
     pub(super) fn judge(

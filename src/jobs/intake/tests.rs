@@ -41,6 +41,7 @@ fn incoming(headers: &[(&'static str, &str)], body: &str) -> Incoming {
         headers: headers.iter().map(header).collect(),
         body: Bytes::copy_from_slice(body.as_bytes()),
         request_id: "req_1".to_owned(),
+        memory: None,
     }
 }
 

@@ -106,8 +106,8 @@ impl Board {
         (window / 60).clamp(Duration::from_millis(100), Duration::from_secs(15))
     }
 
-    /// Whether the readings can be relied on at `now`: the last evaluation worked and is not long ago, so that one
-    /// that has ended cannot stay green.
+    /// Whether the readings can be relied on at `now`: the last evaluation worked and is not long ago. If not, they
+    /// are what was last known, and whoever shows them says so.
     pub fn is_current(&self, now: OffsetDateTime) -> bool {
         let longest = Self::interval(self.window) * 3 + GRACE;
         self.current && self.evaluated_at.is_some_and(|at| now - at <= longest)

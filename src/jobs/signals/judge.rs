@@ -18,6 +18,9 @@ pub const FAILURE_RATE: &str = "job_failure_rate";
 /// The signal of the processing latency.
 pub const LATENCY: &str = "processing_latency_p95";
 
+/// Milliseconds that replicas' clocks may be apart. What was kept by a clock farther ahead says nothing.
+const AHEAD: i64 = 60_000;
+
 /// What one evaluation found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judged {
@@ -126,8 +129,10 @@ fn next(
         .filter(|_| enough)
         .map(|value| value > measured.threshold);
     // The window reaches over a pause no longer than itself: what was over on both sides of it was over in it.
-    let recent =
-        before.filter(|kept| now.saturating_sub(kept.evaluated_at) <= millis(settings.window));
+    let recent = before.filter(|kept| {
+        let age = now.saturating_sub(kept.evaluated_at);
+        (-AHEAD..=millis(settings.window)).contains(&age)
+    });
     let over_since = match over {
         Some(true) => Some(recent.and_then(|kept| kept.over_since).unwrap_or(now)),
         Some(false) | None => None,

@@ -41,7 +41,15 @@ impl Kind {
 
     /// Whether the store has to be opened anew; the others may pass by themselves.
     pub const fn is_lasting(self) -> bool {
-        !matches!(self, Kind::Locked | Kind::Full | Kind::Timeout)
+        matches!(
+            self,
+            Kind::Unreachable | Kind::Refused | Kind::ReadOnly | Kind::Corrupt | Kind::Schema
+        )
+    }
+
+    /// Whether opening it anew may help, should this happen again and again.
+    pub const fn may_last(self) -> bool {
+        matches!(self, Kind::Timeout | Kind::Other)
     }
 
     /// As logs and metrics name it.

@@ -6,7 +6,7 @@ use crate::jobs::signals::window::Slice;
 use super::columns::{self, JobRow, KeptRow, RecordRow, SliceRow};
 use super::{Backend, Kept, Store, StoreError, Trail, Wanted, sql};
 
-/// The most records of one job that are shown: the newest.
+/// The most records of one job that are shown.
 const TRAIL: i64 = 1000;
 
 /// Asks the one or the other with the same words: their pools are different types.
@@ -30,7 +30,7 @@ macro_rules! ask {
 }
 
 impl Store {
-    /// A job and what was told of it, its newest 1000 records; `None` if nothing is known of that id.
+    /// A job and what was told of it, 1000 records at most, those that moved it before any other; `None` if nothing is known of that id.
     pub async fn job(&self, job_id: &str) -> Result<Option<Trail>, StoreError> {
         let (job, records) = self
             .bounded(async {

@@ -30,12 +30,13 @@ macro_rules! job_replaced {
 }
 pub(super) use job_replaced;
 
-/// What becomes of a signal that is there already: the later evaluation stays.
+/// What becomes of a signal that is there already: the later evaluation stays, unless it is of a clock that was ahead.
 macro_rules! signal_replaced {
     () => {
         "ON CONFLICT (name) DO UPDATE SET state = excluded.state, since = excluded.since, \
          over_since = excluded.over_since, evaluated_at = excluded.evaluated_at \
-         WHERE signals.evaluated_at <= excluded.evaluated_at"
+         WHERE signals.evaluated_at <= excluded.evaluated_at \
+         OR signals.evaluated_at > excluded.evaluated_at + 60000"
     };
 }
 pub(super) use signal_replaced;
@@ -50,9 +51,9 @@ pub(super) const JOBS: &str = concat!(
     " FROM jobs WHERE job_id = ANY($1)"
 );
 
-/// The newest records of a job, oldest first.
+/// Records of a job, oldest first: those that moved it (verdict 0), and of the others the newest.
 pub(super) const RECORDS: &str = "SELECT verdict, status, event, at, received_at, delivery_id, request_id FROM \
-    (SELECT * FROM events WHERE job_id = $1 ORDER BY seq DESC LIMIT $2) AS newest ORDER BY seq";
+    (SELECT * FROM events WHERE job_id = $1 ORDER BY CASE verdict WHEN 0 THEN 0 ELSE 1 END, seq DESC LIMIT $2) AS shown ORDER BY seq";
 
 /// A page of the list: since `$1`, after `$2` and `$3`, `$4` at most.
 pub(super) const LIST: &str = concat!(

@@ -22,9 +22,12 @@ async fn a_wrong_password_or_database_is_refused_and_not_repeated() {
     let Some(server) = postgres::shared() else {
         return;
     };
+    let right = server.guarded().await;
+    open(right.clone()).await.unwrap();
+    let database = right.rsplit('/').next().unwrap();
     let wrong = [
-        (server.url("wrong-password", "postgres"), "28P01"),
-        (server.url(postgres::PASSWORD, "no_such_database"), "3D000"),
+        (right.replace(postgres::PASSWORD, "wrong-password"), "28P01"),
+        (right.replace(database, "no_such_database"), "3D000"),
     ];
     for (url, code) in wrong {
         let error = open(url).await.unwrap_err();

@@ -254,7 +254,6 @@ impl Service {
 }
 
 /// A token of RunPod's webhook.
-#[cfg(feature = "jobs")]
 pub(crate) const TOKEN: &str = "a-token-that-nobody-may-ever-see-0001";
 
 /// A job room whose store has no place.

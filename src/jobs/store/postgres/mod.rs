@@ -76,8 +76,10 @@ async fn prepare(options: &PgConnectOptions) -> Result<(), StoreError> {
     let connected = tokio::time::timeout(CONNECT, options.connect()).await;
     let mut connection = connected.map_err(|_| StoreError::of(Kind::Unreachable))??;
     settle(&mut connection).await?;
-    // The wait for the lock stays bounded by `lock_timeout`; a migration may take its time.
-    connection.execute("SET statement_timeout = 0").await?;
+    // A migration may take its time, and whoever waits for another replica's as well, but not for ever.
+    connection
+        .execute("SET statement_timeout = 0; SET lock_timeout = '30s'")
+        .await?;
     migrator(MIGRATIONS)
         .run_direct(None, &mut connection, false)
         .await?;
