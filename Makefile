@@ -70,6 +70,9 @@ openapi: service ## a validator, and schemathesis against the running service
 page: service ## the status page in a real Chromium
 	tests/page/prove
 
+webhooks: service ## job events signed by Node, Python and openssl
+	tests/webhooks/prove
+
 crash: service ## kill -9 under load: no acknowledged job event lost or doubled (CRASH="--seconds 600")
 	tests/jobs/prove-crash $(CRASH)
 
