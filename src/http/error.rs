@@ -47,9 +47,10 @@ impl ApiError {
         }
     }
 
-    /// Its machine word.
-    pub(super) fn code(&self) -> Code {
-        self.code
+    /// Whether it is this service's fault.
+    #[cfg(feature = "jobs")]
+    pub(super) fn is_fault(&self) -> bool {
+        self.code.is_fault()
     }
 
     /// 400.

@@ -1,5 +1,6 @@
 //! The task that judges the signals, again and again, from what the store knows of all replicas.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub(super) struct Evaluator {
 
 impl Evaluator {
     /// Judges for ever. Whether the store is lost is the writer's to say: deliveries are taken though signals are not judged.
-    pub(super) async fn run(self, store: Store) {
+    pub(super) async fn run(self, store: Store) -> Infallible {
         let mut ticks = interval(Board::interval(self.settings.signals.window));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut trouble = Trouble::default();

@@ -120,7 +120,7 @@ impl Told {
     }
 }
 
-/// What is known of a job besides its status. Text of a sender, cleaned and cut by [`super::body`].
+/// What is known of a job besides its status. Text of a sender, cleaned and cut by `body`.
 #[derive(Clone, Default, PartialEq)]
 pub struct Facts {
     /// The model that works on it.

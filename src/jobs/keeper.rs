@@ -105,14 +105,14 @@ impl Keeper {
             Arc::clone(&self.counts),
         ));
         let judging = self.evaluator.clone().run(store.clone());
-        tasks.spawn(async { Ok(judging.await) });
+        tasks.spawn(async move { match judging.await {} });
         let pruning = prune(
             store.clone(),
             self.settings.clone(),
             self.clock,
             Arc::clone(&self.counts),
         );
-        tasks.spawn(async { Ok(pruning.await) });
+        tasks.spawn(async move { match pruning.await {} });
         self.store.send_replace(Some(store.clone()));
         self.counts.store_up(true);
         tracing::info!("job store is open");

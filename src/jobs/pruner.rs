@@ -1,5 +1,6 @@
 //! The task that keeps the store within its bounds, in small steps, so that no delivery waits for it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,12 @@ const EVERY: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Prunes for ever.
-pub(super) async fn prune(store: Store, settings: Jobs, clock: Clock, counts: Arc<Counts>) {
+pub(super) async fn prune(
+    store: Store,
+    settings: Jobs,
+    clock: Clock,
+    counts: Arc<Counts>,
+) -> Infallible {
     let limits = Limits {
         retention: settings.retention,
         max_bytes: settings.max_bytes,

@@ -439,6 +439,33 @@ async fn signals_fire_and_recover_and_outlive_a_restart() {
 }
 
 #[tokio::test]
+async fn deliveries_are_taken_though_signals_cannot_be_judged() {
+    let rooms = Rooms::open().await;
+    rooms.board(|board| board.current).await;
+    let url = format!("sqlite://{}", rooms.folder.path().join("jobs.db").display());
+    let mut other = SqliteConnection::connect(&url).await.unwrap();
+    let alter = async |other: &mut SqliteConnection, statement| {
+        sqlx::raw_sql(statement).execute(other).await.unwrap();
+    };
+    // A state of a later version is passed over.
+    alter(&mut other, "UPDATE signals SET state = 'dormant'").await;
+    let before = rooms.room.board().evaluated_at;
+    rooms
+        .board(|board| board.current && board.evaluated_at > before)
+        .await;
+    // Without its table nothing can be kept.
+    alter(&mut other, "ALTER TABLE signals RENAME TO elsewhere").await;
+    rooms.board(|board| !board.current).await;
+    for job in 0..3 {
+        let id = format!("d{job}");
+        rooms.send(&id, &event("j1", "job.started")).await.unwrap();
+    }
+    assert_eq!(rooms.count("infra_health_jobs_store_up", &[]), 1);
+    alter(&mut other, "ALTER TABLE elsewhere RENAME TO signals").await;
+    rooms.board(|board| board.current).await;
+}
+
+#[tokio::test]
 async fn slow_jobs_are_pending_for_as_long_as_the_window_and_then_fire() {
     let short = Signals {
         window: Duration::from_secs(3),

@@ -31,11 +31,6 @@ impl ApiError {
             .because(cause)
     }
 
-    /// Whether it is this service's fault.
-    pub(in crate::http) fn is_fault(&self) -> bool {
-        self.code().is_fault()
-    }
-
     /// 404 for a job: it says nothing of the id, which may be anything.
     pub(in crate::http) fn job_not_found() -> Self {
         Self::new(

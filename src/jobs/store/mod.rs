@@ -6,7 +6,7 @@
 //! ```
 //!
 //! One write at a time: SQLite has one connection that writes, replicas on one Postgres share a lock. So nothing that is
-//! read within a write can change before its end, and [`decide`] stays a pure function between reading and writing.
+//! read within a write can change before its end, and `decide` stays a pure function between reading and writing.
 
 mod columns;
 mod decide;

@@ -102,12 +102,16 @@ impl Store {
         Ok(each(rows, columns::slice)?)
     }
 
-    /// All that is kept of signals, by name.
+    /// All that is kept of signals, by name. What cannot be read, as of a later version, is as good as not there: the next
+    /// evaluation replaces it.
     pub async fn kept(&self) -> Result<Vec<Kept>, StoreError> {
         let rows: Vec<KeptRow> = self
             .bounded(async { ask!(self, |pool| sqlx::query_as(sql::KEPT).fetch_all(pool).await) })
             .await?;
-        Ok(each(rows, columns::kept)?)
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| columns::kept(row).ok())
+            .collect())
     }
 }
 
