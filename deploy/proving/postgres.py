@@ -125,7 +125,8 @@ class Postgres:
         command, env = self._psql(database)
         name = f"session-{next(self.sessions)}"
         # psql says nothing at once through a pipe, so the server is asked how far it has got.
-        state = f"SELECT 1 FROM pg_stat_activity WHERE application_name = '{name}' AND state = 'idle in transaction' AND query LIKE 'SELECT 1%'"
+        state = (f"SELECT 1 FROM pg_stat_activity WHERE application_name = '{name}' "
+                 "AND state = 'idle in transaction' AND query LIKE 'SELECT 1%'")
         with subprocess.Popen(command, env={**env, "PGAPPNAME": name}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                               text=True, start_new_session=True) as psql:
             psql.stdin.write("".join(f"{statement};\n" for statement in ("BEGIN", *statements, "SELECT 1")))

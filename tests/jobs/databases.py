@@ -7,7 +7,8 @@ from pathlib import Path
 
 from proving.postgres import bytes_of
 
-EVENTS = "seq, delivery_id, digest, status, verdict, job_id, at, received_at, body FROM events LEFT JOIN bodies USING (seq) ORDER BY seq"
+EVENTS = ("seq, delivery_id, digest, status, verdict, job_id, at, received_at, body "
+          "FROM events LEFT JOIN bodies USING (seq) ORDER BY seq")
 JOBS = "job_id, status, model, created_at, started_at, finished_at, processing_ms, ended"
 
 

@@ -81,7 +81,12 @@ class Desk:
 
     def duplicate(self, told):
         answer = self.send(told)
-        expect(answer is not None and answer.status == 200 and answer.json()["status"] == "duplicate", f"{answer} instead of a duplicate")
+        is_known = answer is not None and answer.status == 200 and answer.json()["status"] == "duplicate"
+        expect(is_known, f"{answer} instead of a duplicate")
+
+    def acknowledged(self, told):
+        answer = self.send(told)
+        return answer is not None and answer.status in (200, 202)
 
     def refused(self, *kinds, filler=0, most=200):
         """Events are accepted until one is not, which is told as it must be: 503, when to come again, and one of `kinds` in
@@ -101,7 +106,7 @@ class Desk:
     def settled(self):
         """What is owed is sent until it is acknowledged, as senders do; then everything is there exactly once."""
         for told in list(self.owed):
-            poll("an acknowledgement of what was refused", lambda: (answer := self.send(told)) is not None and answer.status in (200, 202))
+            poll("an acknowledgement of what was refused", lambda: self.acknowledged(told))
         kept = self.database.kept()
         expect(self.database.sound(), "the database is damaged")
         counts = self.ledger.check(kept)
@@ -116,5 +121,5 @@ class Desk:
     def recovers(self):
         """A further event is accepted, without a restart."""
         further, begun = self.event(), time.monotonic()
-        poll("recovery", lambda: (answer := self.send(further)) is not None and answer.status in (200, 202))
+        poll("recovery", lambda: self.acknowledged(further))
         self.recovery = max(self.recovery, time.monotonic() - begun)

@@ -66,10 +66,11 @@ class Prober(threading.Thread):
 
     def told(self):
         """How many were asked, and the slowest, in words; without a failure."""
-        expect(not self.failures, f"{len(self.failures)} of {len(self.latencies)} probes of {self.replica.name} failed: {self.failures[:3]}")
-        expect(len(self.latencies) > 20, f"only {len(self.latencies)} probes of {self.replica.name}")
-        ranked = sorted(self.latencies)
-        return (f"{len(ranked)} probes of {' and '.join(TARGETS)} while it was up, 0 failed, p99 {ranked[len(ranked) * 99 // 100] * 1000:.0f} ms, "
+        ranked, name = sorted(self.latencies), self.replica.name
+        expect(not self.failures, f"{len(self.failures)} of {len(ranked)} probes of {name} failed: {self.failures[:3]}")
+        expect(len(ranked) > 20, f"only {len(ranked)} probes of {name}")
+        p99 = ranked[len(ranked) * 99 // 100]
+        return (f"{len(ranked)} probes of {' and '.join(TARGETS)} while it was up, 0 failed, p99 {p99 * 1000:.0f} ms, "
                 f"slowest {ranked[-1] * 1000:.0f} ms; from exec to the first answer {self.slowest_start * 1000:.0f} ms at most")
 
     def end(self):

@@ -14,6 +14,7 @@ MODELS = ("matte-fast", "matte-fine", "upscale-2", "hair", None)
 ERRORS = ("OUT_OF_MEMORY", "DECODE_FAILED", "TIMEOUT", "UPLOAD_FAILED")
 CANARY = "canary-body-text-77aa"  # in a member that nobody reads
 EVENTS_A_JOB = 3.0  # about
+LONGEST = 5.0  # seconds, of a job
 
 
 @dataclass
@@ -41,8 +42,10 @@ class Story:
         self.prefix = f"{seed}-{int(self.epoch)}"
 
     def take(self):
-        """The next step, or None when the story is over."""
+        """The next step, or None when the story is over; what nobody has come to tell by then stays untold."""
         with self.lock:
+            if time.monotonic() > self.end + LONGEST:
+                return None
             while self.next_job < self.end and (not self.heap or self.next_job <= self.heap[0][0]):
                 self._job(self.next_job)
                 self.next_job += self.gap
