@@ -17,7 +17,7 @@ fmt: ## formatting
 
 clippy: ## lints, warnings are errors
 	cargo clippy --locked --all-targets -- -D warnings
-	cargo clippy --locked --no-default-features --all-targets -- -D warnings
+	cargo clippy --locked --no-default-features -- -D warnings
 	cargo clippy $(MICRO) --workspace --all-targets -- -D warnings
 
 doc: ## documentation, broken links are errors
