@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, SqliteConnection};
 use tempfile::TempDir;
 
+use crate::support::folder::in_memory;
 use crate::support::postgres;
 
 pub(crate) struct Place {
@@ -19,7 +20,7 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn sqlite() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = in_memory();
         Place {
             database: Database::Sqlite(folder.path().join("jobs.db")),
             url: None,
