@@ -110,7 +110,9 @@ class Postgres:
             yield
         finally:
             for process in stopped:
-                os.kill(process, signal.SIGCONT)
+                # One that had ended before it was stopped is gone once the postmaster runs again.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGCONT)
 
     def sql(self, statement, database=DATABASE):
         """Runs a statement as the cluster's owner; its rows, lists of texts."""
