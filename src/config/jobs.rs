@@ -84,7 +84,7 @@ pub(super) fn unbuilt(webhooks: &[Given], affect_health: Option<bool>) -> Vec<Pr
 pub(super) fn lints(raw: &RawJobs, jobs: &Jobs, runpod_is_missing: bool) -> Vec<Detail> {
     let mut lints = Vec::new();
     if !jobs.takes_webhooks && !jobs.takes_runpod {
-        // Not JOBS_DATABASE_URL, which the image and the unit set for all. The failure rate can come from
+        // Not JOBS_DATABASE_URL, which a deployment may set for all. The failure rate can come from
         // RunPod's counters, so its values and the window do something even so.
         let idle: Vec<_> = [
             ("JOB_WEBHOOK_MAX_AGE", &raw.job_webhook_max_age),

@@ -37,10 +37,7 @@ impl Evaluator {
         loop {
             ticks.tick().await;
             let judged = timeout(LIMIT, self.evaluate(&store)).await;
-            let judged = judged.unwrap_or(Err(StoreError {
-                kind: Kind::Timeout,
-                code: None,
-            }));
+            let judged = judged.unwrap_or(Err(StoreError::of(Kind::Timeout)));
             match judged {
                 Ok(board) => {
                     trouble.worked();

@@ -90,10 +90,7 @@ impl Keeper {
         let database = self.database.latest();
         timeout(OPEN, Store::open(&database))
             .await
-            .unwrap_or(Err(StoreError {
-                kind: Kind::Timeout,
-                code: None,
-            }))
+            .unwrap_or(Err(StoreError::of(Kind::Timeout)))
     }
 
     /// Works with the store until it is over, and leaves nobody waiting.

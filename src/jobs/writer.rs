@@ -117,10 +117,7 @@ async fn transaction(
     let begun = Instant::now();
     let written = timeout(LIMIT, store.write(deliveries)).await;
     counts.commits.record(begun.elapsed());
-    let written = written.unwrap_or(Err(StoreError {
-        kind: Kind::Timeout,
-        code: None,
-    }));
+    let written = written.unwrap_or(Err(StoreError::of(Kind::Timeout)));
     if let Err(error) = &written {
         counts.store_error(error.kind);
     }

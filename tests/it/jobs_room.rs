@@ -25,6 +25,7 @@ use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
+use crate::support::caller::eventually;
 use crate::support::folder::in_memory;
 use crate::support::raw::DEADLINE;
 
@@ -98,7 +99,7 @@ impl Rooms {
 
     async fn opened(&self) {
         let open = async || self.room.job("nobody").await.is_ok();
-        poll("the store is not open", open).await;
+        eventually("the store is open", open).await;
     }
 
     async fn send(&self, id: &str, body: &Json) -> Result<Receipt, Refusal> {
@@ -143,14 +144,6 @@ impl Rooms {
 
 fn now() -> time::OffsetDateTime {
     Clock::default().now().wall
-}
-
-async fn poll(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    let begun = tokio::time::Instant::now();
-    while !done().await {
-        assert!(begun.elapsed() < DEADLINE, "{what}");
-        tokio::task::yield_now().await;
-    }
 }
 
 fn signed(secret: &str, id: &str, at: &str, body: &Json) -> Incoming {
@@ -381,7 +374,7 @@ async fn a_locked_database_costs_nothing_that_was_acknowledged() {
             .await
             .is_ok()
     };
-    poll("the store does not recover", again).await;
+    eventually("the store recovers", again).await;
     let trail = rooms.trail("j1").await;
     assert_eq!(trail.job.unwrap().status, Status::Completed);
     assert_eq!(trail.records.len(), 2, "each event once");

@@ -10,7 +10,7 @@ use super::error::{Kind, StoreError};
 
 impl StoreError {
     /// Without a code of the database.
-    pub(super) const fn of(kind: Kind) -> Self {
+    pub(in crate::jobs) const fn of(kind: Kind) -> Self {
         StoreError { kind, code: None }
     }
 }
